@@ -1,0 +1,1 @@
+//! State in motion: one module an actor

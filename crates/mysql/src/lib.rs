@@ -1,0 +1,1 @@
+//! Reading and changing watched MySQL and MariaDB servers

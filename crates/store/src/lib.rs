@@ -1,0 +1,1 @@
+//! The backend database of a node: SQLite or MySQL

@@ -1,0 +1,2 @@
+//! ham4db
+fn main() {}
