@@ -1,1 +1,149 @@
-//! To be written.
+//! What is wrong with a server: codes, structure warnings, and the facts they were read from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::InstanceKey;
+
+macro_rules! names {
+    ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $name:ident => $words:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $enum { $($(#[$doc])* $name,)+ }
+
+        impl $enum {
+            /// All of them, in the order in which they are tried and shown.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The published name.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What it means, in words for users.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$name => $words,)+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// What is wrong with a server. Spelled as published, because users match on it.
+    AnalysisCode {
+        /// Nothing.
+        NoProblem => "no problem",
+        /// Primary dead, nobody to take over.
+        DeadMasterWithoutReplicas => "the primary cannot be reached and has no replica",
+        /// Primary dead, every replica says so.
+        DeadMaster => "the primary cannot be reached and none of its replicas is replicating",
+        /// Primary dead and all replicas with it.
+        DeadMasterAndReplicas => "neither the primary nor any of its replicas can be reached",
+        /// Primary dead, some replicas with it.
+        DeadMasterAndSomeReplicas => "the primary cannot be reached; some replicas cannot be reached either and none of the others is replicating",
+        /// Primary unreachable, all replicas lag.
+        UnreachableMasterWithLaggingReplicas => "the primary cannot be reached and all its replicas are lagging",
+        /// Primary unreachable for us, replicas still replicate.
+        UnreachableMaster => "the primary cannot be reached but replicas still replicate from it; perhaps a network or host problem",
+        /// Semi-synchronous primary waits for acknowledgements that do not come.
+        LockedSemiSyncMaster => "the semi-synchronous primary is locked: too few replicas acknowledge",
+        /// As above, not yet sure.
+        LockedSemiSyncMasterHypothesis => "the semi-synchronous primary seems locked; more samples are needed",
+        /// More replicas acknowledge than wanted.
+        MasterWithTooManySemiSyncReplicas => "more semi-synchronous replicas are on than the primary waits for",
+        /// The primary is read-only; also a structure warning.
+        NoWriteableMasterStructureWarning => "the primary is read-only although it has replicas",
+        /// The only replica does not replicate.
+        MasterSingleReplicaNotReplicating => "the primary is fine; its single replica is not replicating",
+        /// The only replica is dead.
+        MasterSingleReplicaDead => "the primary is fine; its single replica cannot be reached",
+        /// No replica replicates.
+        AllMasterReplicasNotReplicating => "the primary is fine; none of its replicas is replicating",
+        /// No replica replicates, some are dead.
+        AllMasterReplicasNotReplicatingOrDead => "the primary is fine; its replicas are dead or not replicating",
+        /// Co-primary dead.
+        DeadCoMaster => "the co-primary cannot be reached and none of its replicas is replicating",
+        /// Co-primary dead, some replicas with it.
+        DeadCoMasterAndSomeReplicas => "the co-primary cannot be reached; some replicas cannot be reached either and none of the others is replicating",
+        /// Co-primary unreachable for us.
+        UnreachableCoMaster => "the co-primary cannot be reached but replicas still replicate from it",
+        /// Nobody replicates from the co-primary.
+        AllCoMasterReplicasNotReplicating => "the co-primary is fine; none of its replicas is replicating",
+        /// Intermediate primary dead, its replica cannot connect to it.
+        DeadIntermediateMasterWithSingleReplicaFailingToConnect => "the intermediate primary cannot be reached and its single replica fails to connect to it",
+        /// Intermediate primary dead with one replica.
+        DeadIntermediateMasterWithSingleReplica => "the intermediate primary cannot be reached and its single replica is not replicating",
+        /// Intermediate primary dead.
+        DeadIntermediateMaster => "the intermediate primary cannot be reached and none of its replicas is replicating",
+        /// Intermediate primary dead, some replicas with it.
+        DeadIntermediateMasterAndSomeReplicas => "the intermediate primary cannot be reached; some replicas cannot be reached either and none of the others is replicating",
+        /// Intermediate primary dead and all replicas with it.
+        DeadIntermediateMasterAndReplicas => "neither the intermediate primary nor any of its replicas can be reached",
+        /// Intermediate primary unreachable, all replicas lag.
+        UnreachableIntermediateMasterWithLaggingReplicas => "the intermediate primary cannot be reached and all its replicas are lagging",
+        /// Intermediate primary unreachable for us.
+        UnreachableIntermediateMaster => "the intermediate primary cannot be reached but replicas still replicate from it",
+        /// Replicas cannot connect to a living intermediate primary.
+        AllIntermediateMasterReplicasFailingToConnectOrDead => "the intermediate primary answers, but its replicas are dead or fail to connect to it",
+        /// Nobody replicates from a living intermediate primary.
+        AllIntermediateMasterReplicasNotReplicating => "the intermediate primary answers; none of its reachable replicas is replicating",
+        /// A binlog server has lost its source.
+        BinlogServerFailingToConnectToMaster => "the binlog server fails to connect to its source",
+        /// A replica of the primary cannot connect to it.
+        FirstTierReplicaFailingToConnectToMaster => "a replica fails to connect to the primary",
+        /// A group member with replicas is dead.
+        DeadReplicationGroupMemberWithReplicas => "the group member cannot be reached and its replicas are not replicating",
+    }
+}
+
+names! {
+    /// A weakness of the structure, independent of failures.
+    StructureWarning {
+        /// No replica could be promoted and be followed.
+        NoLoggingReplicasStructureWarning => "no replica writes what it replicates into its binary log",
+        /// No method to move replicas after a failure.
+        NoFailoverSupportStructureWarning => "replicas cannot be moved safely after a failure: no GTID, binlog server or Pseudo-GTID throughout",
+        /// Formats differ.
+        StatementAndMixedLoggingReplicasStructureWarning => "replicas log in STATEMENT and in MIXED format",
+        /// Formats differ.
+        StatementAndRowLoggingReplicasStructureWarning => "replicas log in STATEMENT and in ROW format",
+        /// Formats differ.
+        MixedAndRowLoggingReplicasStructureWarning => "replicas log in MIXED and in ROW format",
+        /// Versions differ.
+        MultipleMajorVersionsLoggingReplicasStructureWarning => "logging replicas run different major versions",
+        /// GTID modes differ.
+        DifferentGTIDModesStructureWarning => "gtid_mode differs between the server and its replicas",
+        /// Errant transactions.
+        ErrantGTIDStructureWarning => "a replica has transactions of its own",
+        /// The primary is read-only.
+        NoWriteableMasterStructureWarning => "the primary is read-only",
+        /// Semi-synchronous replication has fallen back.
+        NotEnoughValidSemiSyncReplicasStructureWarning => "too few semi-synchronous replicas: commits no longer wait",
+    }
+}
+
+/// What was found about one server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The server.
+    pub key: InstanceKey,
+    /// Its cluster's name.
+    pub cluster: String,
+    /// The first rule that matched, or [`AnalysisCode::NoProblem`].
+    pub code: AnalysisCode,
+    /// Weaknesses of the structure, in their fixed order.
+    pub warnings: Vec<StructureWarning>,
+    /// Everything the rules read.
+    pub facts: Facts,
+    /// A recovery can do something about it.
+    pub actionable: bool,
+    /// The server, or all replicas that matter, are in downtime.
+    pub skippable: bool,
+    /// All replicas are in downtime, and that is why it is skippable.
+    pub replicas_downtimed: bool,
+}
+
+/// All that a rule may read of one server, counted from the latest probes.
+///
+/// Placeholder of the full list: the analysis module completes it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {}

@@ -1,1 +1,1 @@
-//! To be written.
+//! Who may replicate from whom, and who may be moved.

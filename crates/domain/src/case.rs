@@ -1,1 +1,1 @@
-//! To be written.
+//! Recorded topologies with a command to run against them (`ham4db analyze-case`).

@@ -1,1 +1,1 @@
-//! To be written.
+//! Which hooks run when, and with which values.

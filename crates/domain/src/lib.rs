@@ -17,6 +17,7 @@ pub mod policy;
 pub mod promotion;
 pub mod recovery;
 pub mod registry;
+pub mod step;
 pub mod tags;
 pub mod topology;
 pub mod tree;

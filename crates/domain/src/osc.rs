@@ -1,1 +1,1 @@
-//! To be written.
+//! Control replicas for online schema changes, and a cluster's representative lag.

@@ -1,1 +1,1 @@
-//! To be written.
+//! Ranking of candidates, with a reason for each one that is not chosen.

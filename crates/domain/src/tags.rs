@@ -1,1 +1,1 @@
-//! To be written.
+//! Tags: parsing, searching.

@@ -1,1 +1,1 @@
-//! To be written.
+//! A cluster's tree as text.
