@@ -1,1 +1,3 @@
 //! Reading and changing watched MySQL and MariaDB servers
+
+pub mod server;
