@@ -1,3 +1,4 @@
 //! Reading and changing watched MySQL and MariaDB servers
 
 pub mod server;
+pub mod wire;
