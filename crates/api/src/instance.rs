@@ -434,6 +434,7 @@ mod tests {
             key: key.clone(),
             instance: None,
             checks: Checks::default(),
+            silent_for: None,
             place: Place { cluster: key.to_string(), ..Place::default() },
             errant: domain::gtid::GtidSet::default(),
         };
@@ -456,6 +457,7 @@ mod tests {
             key,
             instance: None,
             checks: Checks::default(),
+            silent_for: None,
             place: Place::default(),
             errant: domain::gtid::GtidSet::default(),
         };
