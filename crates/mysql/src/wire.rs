@@ -20,6 +20,8 @@ use mysql_common::{
 mod auth;
 mod channel;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod login;
 mod result;
 mod tls;
@@ -125,7 +127,7 @@ impl Connection {
         self.begin()?;
         let mut frame = Vec::with_capacity(sql.len() + 5);
         push_query(&mut frame, sql)?;
-        self.channel.send_commands(&frame).await?;
+        self.channel.write(&frame).await?;
         self.channel.expect_answer();
         let mut sets = Vec::new();
         loop {
@@ -175,7 +177,7 @@ impl Connection {
                 push_query(&mut frames, sql)?;
                 sent += 1;
             }
-            self.channel.send_commands(&frames).await?;
+            self.channel.write(&frames).await?;
             for _ in 0..sent {
                 answers.push(self.first_answer().await?);
             }
@@ -187,7 +189,7 @@ impl Connection {
     /// Asks for a sign of life.
     pub async fn ping(&mut self) -> Result<(), WireError> {
         self.begin()?;
-        self.channel.send_commands(&[1, 0, 0, 0, Command::COM_PING as u8]).await?;
+        self.channel.write(&[1, 0, 0, 0, Command::COM_PING as u8]).await?;
         self.channel.expect_answer();
         let packet = self.channel.receive().await?;
         match ServerError::parse(packet) {
@@ -230,7 +232,10 @@ impl Connection {
         self.usable = false;
         match self.channel.unasked() {
             Some(reason) => Err(reason),
-            None if self.channel.is_drained() => Ok(()),
+            None if self.channel.is_drained() => {
+                self.channel.begin();
+                Ok(())
+            }
             None => Err(WireError::Protocol("packet out of turn")),
         }
     }
@@ -334,7 +339,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.usable {
             let quit = [1, 0, 0, 0, Command::COM_QUIT as u8];
-            let _ = self.channel.send_commands(&quit).now_or_never();
+            let _ = self.channel.write(&quit).now_or_never();
         }
     }
 }

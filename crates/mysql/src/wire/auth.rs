@@ -52,7 +52,8 @@ pub(super) fn parse_switch(packet: &[u8]) -> Result<(AuthPlugin<'static>, Vec<u8
 
 /// Encrypts the password for the holder of the RSA key in `pem`, as `caching_sha2_password` wants it.
 pub(super) fn encrypt(password: &str, nonce: &[u8], pem: &[u8]) -> Result<Vec<u8>, WireError> {
-    let key = rsa_key(pem).ok_or(WireError::Protocol("rsa key"))?;
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
+    let key = key.and_then(|der| rsa_key(&der)).ok_or(WireError::Protocol("rsa key"))?;
     let mut secret = [password.as_bytes(), &[0]].concat();
     // Padding takes 42 bytes; beyond that the library would panic.
     if secret.len() + 42 > key.num_octets() {
@@ -65,9 +66,8 @@ pub(super) fn encrypt(password: &str, nonce: &[u8], pem: &[u8]) -> Result<Vec<u8
 }
 
 /// Reads an RSA key. `mysql_common` could as well, but panics on a malformed one.
-fn rsa_key(pem: &[u8]) -> Option<PublicKey> {
-    let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?;
-    let (info, _) = der_value(&spki, 0x30)?;
+fn rsa_key(der: &[u8]) -> Option<PublicKey> {
+    let (info, _) = der_value(der, 0x30)?;
     let (_algorithm, info) = der_value(info, 0x30)?;
     let (bits, _) = der_value(info, 0x03)?;
     let (numbers, _) = der_value(bits.strip_prefix(&[0])?, 0x30)?;
@@ -89,4 +89,60 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     (*first == tag).then_some(rest)?.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An RSA key of 2048 bits as MySQL sends it (from `mysql_common`'s own tests).
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAxSKOcxiet8lLMn8ImyUE
+bGGKob5EdRz/4wdiw12ED0GfKKTKhVnodFCfm1mdy7bKOX5QxL9skrvYodpW43eR
+R5bfOzIgy1qIB8RYb6qOXRBw1oA4snBDqtUjDv/lbHLJN+IbzM4oU+e3Lt9rXyLX
+VY289ewONPweXHqSCnTL91w+wkU1peIFV2QhZ+upUCdCtwOn5hnJPNgxtbklFoya
+C8W3Z7Xx7He2QDJsEWAqX197efw0L6j8X8Tyd8Uwb7zUB1tfMGhHfm9EwejPAtzx
+4GztQNtNMtGS2oGZLQBLV9hib4dDL92iiZeckg2LAf4GsJofLLR8mcHCRoqVbQJ1
+YQIDAQAB
+-----END PUBLIC KEY-----";
+
+    #[test]
+    fn a_password_is_encrypted_for_a_sound_key_only() {
+        let encrypt = |password: &str, pem: &str| encrypt(password, &[7; 20], pem.as_bytes());
+        assert_eq!(encrypt("secret", PEM).unwrap().len(), 256);
+        let longest = 256 - 42 - 1;
+        assert!(encrypt(&"x".repeat(longest), PEM).is_ok());
+        let malformed = [
+            "",
+            "garbage",
+            &PEM[..100],
+            &PEM.replace("MIIB", "MIIC"),
+            &PEM.replace("PUBLIC", "PRIVATE"),
+        ];
+        for pem in malformed {
+            assert!(matches!(encrypt("secret", pem), Err(WireError::Protocol(_))), "{pem}");
+        }
+        let error = encrypt(&"x".repeat(longest + 1), PEM);
+        assert!(matches!(error, Err(WireError::Protocol(_))), "{error:?}");
+    }
+
+    #[test]
+    fn a_malformed_key_never_panics() {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(PEM.as_bytes()).unwrap().to_vec();
+        for end in 0..der.len() {
+            assert!(rsa_key(&der[..end]).is_none(), "cut at {end}");
+        }
+        for position in 0..der.len() {
+            for value in [0, 1, 0x7f, 0x80, 0x81, 0x82, 0xff] {
+                let mut der = der.clone();
+                der[position] = value;
+                if let Some(key) = rsa_key(&der) {
+                    assert!(key.num_octets() >= 128);
+                    if position < 40 || position > der.len() - 8 {
+                        key.encrypt_block([1; 80], Pkcs1OaepPadding::new(GetRandom));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -14,11 +14,16 @@ use super::error::{ServerError, WireError};
 /// The most that one exchange may bring, counted as it is stored here.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
+/// The most that a login may bring, or an idle server say; a stranger's banner is seldom mistaken for something smaller.
+const MAX_UNTRUSTED_BYTES: usize = 64 << 10;
+
 /// Room for an answer; most polls fit in at once.
 pub(super) const ANSWER_ROOM_BYTES: usize = 16 << 10;
 
 /// Room for what a server says unasked.
 pub(super) const IDLE_ROOM_BYTES: usize = 512;
+
+const TOO_LARGE: WireError = WireError::Protocol("answer too large");
 
 const HEADER_BYTES: usize = 4;
 
@@ -30,7 +35,7 @@ pub(super) struct Channel {
     taken: usize,
     /// The number that the next packet must bear, sent or received.
     sequence: u8,
-    /// What is left of [`MAX_ANSWER_BYTES`].
+    /// How many bytes the present exchange may still bring.
     budget: usize,
 }
 
@@ -50,7 +55,7 @@ impl Channel {
     }
 
     fn new(stream: Stream, sequence: u8) -> Self {
-        Self { stream, inbox: Vec::new(), taken: 0, sequence, budget: MAX_ANSWER_BYTES }
+        Self { stream, inbox: Vec::new(), taken: 0, sequence, budget: MAX_UNTRUSTED_BYTES }
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -76,10 +81,9 @@ impl Channel {
         self.write(&frame).await
     }
 
-    /// Sends frames that begin commands, to be answered one after the other.
-    pub(super) async fn send_commands(&mut self, frames: &[u8]) -> Result<(), WireError> {
+    /// Allows for the answers of a new exchange.
+    pub(super) fn begin(&mut self) {
         self.budget = MAX_ANSWER_BYTES;
-        self.write(frames).await
     }
 
     /// The answer to the next command begins.
@@ -87,7 +91,8 @@ impl Channel {
         self.sequence = 1;
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+    /// Sends whole packets as they are.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let written = match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(bytes).await,
             Stream::Tls(stream) => match stream.write_all(bytes).await {
@@ -121,7 +126,7 @@ impl Channel {
     /// Takes `bytes` off what this exchange may still bring.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<(), WireError> {
         let left = self.budget.checked_sub(bytes);
-        self.budget = left.ok_or(WireError::Protocol("answer larger than 64 MiB"))?;
+        self.budget = left.ok_or(TOO_LARGE)?;
         Ok(())
     }
 
@@ -142,20 +147,25 @@ impl Channel {
         self.taken == self.inbox.len()
     }
 
-    /// Gives back memory that a large answer took: there may be thousands of connections.
+    /// Ends an exchange. Gives back the memory it took: there may be thousands of connections.
     pub(super) fn rest(&mut self) {
+        self.budget = MAX_UNTRUSTED_BYTES;
         if self.is_drained() && self.inbox.capacity() > IDLE_ROOM_BYTES {
             self.inbox = Vec::new();
             self.taken = 0;
         }
     }
 
-    /// Where in the inbox the next payload lies, once it is there in full.
+    /// Where in the inbox the next payload lies, once it is there in full. A packet that is too large
+    /// is refused before it has come.
     fn buffered(&self) -> Result<Option<Range<usize>>, WireError> {
         let [a, b, c, _, payload @ ..] = &self.inbox[self.taken..] else { return Ok(None) };
         let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
         if length == MAX_PAYLOAD_LEN {
             return Err(WireError::Protocol("packet of 16 MiB or more"));
+        }
+        if length > self.budget {
+            return Err(TOO_LARGE);
         }
         let start = self.taken + HEADER_BYTES;
         Ok((payload.len() >= length).then_some(start..start + length))
