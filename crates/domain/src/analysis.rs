@@ -1,8 +1,26 @@
 //! What is wrong with a server: codes, structure warnings, and the facts they were read from.
 
+mod facts;
+mod instance_problem;
+mod response;
+mod rules;
+mod urgent;
+mod warnings;
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::key::InstanceKey;
+use crate::policy::AnalysisPolicy;
+use crate::registry::Registry;
+use crate::topology::Topology;
+
+pub use facts::Facts;
+pub use instance_problem::{InstanceProblem, Status, health, instance_problems};
+pub use response::Response;
+pub use urgent::{Memory, Urgent, urgent};
 
 macro_rules! names {
     ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $name:ident => $words:literal,)+ }) => {
@@ -142,8 +160,102 @@ pub struct Problem {
     pub replicas_downtimed: bool,
 }
 
-/// All that a rule may read of one server, counted from the latest probes.
+/// All that an analysis reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The servers.
+    pub topology: &'a Topology,
+    /// What users told.
+    pub registry: &'a Registry,
+    /// What earlier analyses left behind.
+    pub memory: &'a Memory,
+    /// Settings.
+    pub policy: &'a AnalysisPolicy,
+    /// The moment of the analysis.
+    pub now: Timestamp,
+}
+
+/// Analyses every member and returns those with a problem or a warning: sources first, then the servers that name
+/// their cluster, then those with more replicas.
 ///
-/// Placeholder of the full list: the analysis module completes it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Facts {}
+/// Skippable ones are included and marked.
+pub fn analyze(input: &Input<'_>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = input
+        .topology
+        .members()
+        .filter_map(|member| analyze_one(input, &member.key))
+        .filter(Problem::is_notable)
+        .collect();
+    problems.sort_by_cached_key(|problem| {
+        let facts = &problem.facts;
+        (!facts.is_source, !facts.is_cluster_source, Reverse(facts.replicas), problem.key.clone())
+    });
+    problems
+}
+
+/// Analyses one server, whatever comes of it. Costs what it takes to count its replicas.
+///
+/// `None` for a server that is unknown, was never looked at, is left out by a maintenance lock or a filter, or, with
+/// `ReduceReplicationAnalysisCount`, is a healthy server without replicas.
+pub fn analyze_one(input: &Input<'_>, key: &InstanceKey) -> Option<Problem> {
+    let member = input.topology.get(key)?;
+    let left_out = member.checks.last_checked.is_none()
+        || input.registry.in_maintenance(key, input.now)
+        || input.policy.ignore.match_host(&key.host);
+    if left_out {
+        return None;
+    }
+    let facts = Facts::count(input, member);
+    if input.policy.reduce && facts.replicas == 0 && facts.valid && !facts.self_failing_to_connect {
+        return None;
+    }
+    let code = rules::first_match(&facts);
+    let replicas_downtimed = facts.replicas > 0
+        && facts.downtimed_replicas == facts.replicas
+        && code.concerns_replicas_only();
+    let in_grace = code.waits_for_reconnecting_replicas() && input.memory.in_grace(key, input.now);
+    Some(Problem {
+        key: key.clone(),
+        cluster: member.place.cluster.clone(),
+        code,
+        warnings: warnings::all(&facts),
+        actionable: code.response().is_actionable() && !in_grace,
+        skippable: facts.is_downtimed || replicas_downtimed,
+        replicas_downtimed,
+        facts,
+    })
+}
+
+impl Problem {
+    /// There is a problem or a warning.
+    pub fn is_notable(&self) -> bool {
+        self.code != AnalysisCode::NoProblem || !self.warnings.is_empty()
+    }
+
+    /// The published names: the code, unless there is no problem, then the warnings.
+    pub fn codes(&self) -> Vec<&'static str> {
+        let code = (self.code != AnalysisCode::NoProblem).then(|| self.code.name());
+        code.into_iter().chain(self.warnings.iter().map(|warning| warning.name())).collect()
+    }
+
+    /// The line that `replication-analysis` prints.
+    pub fn line(&self) -> String {
+        format!("{} (cluster {}): {}", self.key, self.cluster, self.codes().join(", "))
+    }
+
+    /// What kind of server it is, as hooks are told.
+    pub fn instance_type(&self) -> &'static str {
+        if self.facts.is_co_source {
+            "co-master"
+        } else if self.facts.is_group_member {
+            "group-member"
+        } else if self.facts.is_source {
+            "master"
+        } else {
+            "intermediate-master"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {}
