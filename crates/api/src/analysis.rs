@@ -1,8 +1,8 @@
 //! What is wrong with a server, as JSON.
 
-use ham4db_domain::analysis::{AnalysisCode, Problem};
+use ham4db_domain::analysis::{AnalysisCode, Facts, Problem};
 use ham4db_domain::checks::seconds_between;
-use ham4db_domain::topology::{Member, Topology};
+use ham4db_domain::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterInfo;
@@ -104,9 +104,13 @@ impl ReplicationAnalysis {
             slave_hosts: replicas,
             ..Self::default()
         };
-        if let Some(member) = topology.get(&problem.key) {
-            shown.show_member(member);
-        }
+        let source = topology.get(&problem.key).and_then(|member| {
+            member.instance.as_ref()?.replication.as_ref().map(|at| InstanceKey::from(&at.source))
+        });
+        shown.analyzed_instance_master_key = source.unwrap_or_default();
+        shown.show_server(&problem.facts);
+        shown.show_replicas(&problem.facts);
+        shown.show_semi_sync(&problem.facts);
         if let Some(downtime) = view.registry.downtime(&problem.key, view.now) {
             shown.is_downtimed = true;
             shown.downtime_end_timestamp = crate::timestamp(downtime.ends);
@@ -135,22 +139,53 @@ impl ReplicationAnalysis {
         }
     }
 
-    fn show_member(&mut self, member: &Member) {
-        self.last_check_valid = member.checks.valid();
-        self.last_check_partial_success = member.checks.partial;
-        self.replication_depth = member.place.depth.into();
-        let Some(instance) = &member.instance else { return };
-        let replication = instance.replication.as_ref();
-        self.analyzed_instance_master_key = replication.map(|at| &at.source).into();
-        self.analyzed_instance_data_center.clone_from(&instance.location.data_center);
-        self.analyzed_instance_region.clone_from(&instance.location.region);
-        self.analyzed_instance_physical_environment.clone_from(&instance.location.environment);
+    fn show_server(&mut self, facts: &Facts) {
+        self.analyzed_instance_data_center.clone_from(&facts.location.data_center);
+        self.analyzed_instance_region.clone_from(&facts.location.region);
+        self.analyzed_instance_physical_environment.clone_from(&facts.location.environment);
         self.analyzed_instance_binlog_coordinates =
-            BinlogCoordinates::binary(instance.binlog.position.as_ref());
-        self.is_replication_group_member = instance.group.is_some();
-        self.is_binlog_server = instance.is_binlog_server();
-        self.gtid_mode = instance.gtid.mode.clone().unwrap_or_default();
-        self.is_read_only = instance.read_only;
+            BinlogCoordinates::binary(facts.position.as_ref());
+        self.is_master = facts.is_source;
+        self.is_replication_group_member = facts.is_group_member;
+        self.is_co_master = facts.is_co_source;
+        self.is_binlog_server = facts.is_binlog_server;
+        self.last_check_valid = facts.valid;
+        self.last_check_partial_success = facts.partial;
+        self.replication_depth = facts.depth.into();
+        self.is_failing_to_connect_to_master = facts.self_failing_to_connect;
+        self.is_read_only = facts.read_only;
+        self.gtid_mode = facts.gtid_mode.clone().unwrap_or_default();
+    }
+
+    fn show_replicas(&mut self, facts: &Facts) {
+        let throughout = |count: u32| count > 0 && count == facts.valid_replicas;
+        self.count_replicas = facts.replicas.into();
+        self.count_valid_replicas = facts.valid_replicas.into();
+        self.count_valid_replicating_replicas = facts.replicating.into();
+        self.count_replicas_failing_to_connect_to_master = facts.failing_to_connect.into();
+        self.count_downtimed_replicas = facts.downtimed_replicas.into();
+        self.count_delayed_replicas = facts.delayed.into();
+        self.count_lagging_replicas = facts.lagging.into();
+        self.count_logging_replicas = facts.logging.into();
+        self.count_statement_based_logging_replicas = facts.logging_statement.into();
+        self.count_mixed_based_logging_replicas = facts.logging_mixed.into();
+        self.count_row_based_logging_replicas = facts.logging_row.into();
+        self.count_distinct_major_versions_logging_replicas = facts.logging_versions.into();
+        self.pseudo_gtid_immediate_topology = facts.pseudo_gtid;
+        self.oracle_gtid_immediate_topology = throughout(facts.valid_oracle_gtid);
+        self.mariadb_gtid_immediate_topology = throughout(facts.valid_mariadb_gtid);
+        self.binlog_server_immediate_topology = throughout(facts.valid_binlog_servers);
+        self.min_replica_gtid_mode = facts.replica_gtid_modes.first().cloned().unwrap_or_default();
+        self.max_replica_gtid_mode = facts.replica_gtid_modes.last().cloned().unwrap_or_default();
+        self.max_replica_gtid_errant.clone_from(&facts.errant);
+    }
+
+    fn show_semi_sync(&mut self, facts: &Facts) {
+        self.semi_sync_master_enabled = facts.semi_sync_enabled;
+        self.semi_sync_master_status = facts.semi_sync_active;
+        self.semi_sync_master_wait_for_replica_count = facts.semi_sync_wait_for.into();
+        self.semi_sync_master_clients = facts.semi_sync_clients.into();
+        self.count_semi_sync_replicas_enabled = facts.semi_sync_replicas.into();
     }
 }
 

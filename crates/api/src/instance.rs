@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ham4db_domain as domain;
+use ham4db_domain::analysis::instance_problems;
 use ham4db_domain::checks::seconds_between;
 use ham4db_domain::instance::{Replication, SemiSync, ThreadState};
 use ham4db_domain::policy::AnalysisPolicy;
@@ -186,7 +187,10 @@ impl Instance {
         shown.show_place(member);
         shown.show_checks(member, view);
         shown.show_orders(member, view);
-        shown.problems = problems(member, view).into_iter().map(str::to_owned).collect();
+        shown.problems = instance_problems(member, view.policy, view.now)
+            .into_iter()
+            .map(|problem| problem.name().to_owned())
+            .collect();
         shown
     }
 
@@ -346,39 +350,6 @@ impl Instance {
             self.elapsed_downtime = Duration::try_from(elapsed).map_or(0, nanoseconds);
         }
     }
-}
-
-/// What is wrong with a server: at most one of the first four, then those that come on top.
-pub fn problems(member: &Member, view: &View<'_>) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    found.extend(health_problem(member, view));
-    if !member.errant.is_empty() {
-        found.push("errant_gtid");
-    }
-    let group = member.instance.as_ref().and_then(|instance| instance.group.as_ref());
-    if group.is_some_and(|group| group.state != "ONLINE") {
-        found.push("group_replication_member_not_online");
-    }
-    found
-}
-
-fn health_problem(member: &Member, view: &View<'_>) -> Option<&'static str> {
-    if !member.checks.valid() {
-        return Some("last_check_invalid");
-    }
-    if !recently_checked(member, view) {
-        return Some("not_recently_checked");
-    }
-    let instance = member.instance.as_ref()?;
-    let replication = instance.replication.as_ref()?;
-    let has_threads = [replication.io_thread, replication.sql_thread]
-        .iter()
-        .all(|state| *state != ThreadState::Absent);
-    if has_threads && !instance.is_replicating() {
-        return Some("not_replicating");
-    }
-    let off_s = replication.lag_s?.abs_diff(replication.delay_s);
-    (off_s > view.policy.reasonable_lag.as_secs()).then_some("replication_lag")
 }
 
 /// The latest ended probe is at most five intervals old.
