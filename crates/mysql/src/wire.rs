@@ -30,7 +30,7 @@ pub use error::{ServerError, WireError};
 pub use result::{Column, ResultSet, Row};
 pub use tls::{TlsFiles, TlsSettings, TlsSettingsError};
 
-use channel::{Channel, IDLE_ROOM_BYTES, push_frame};
+use channel::{Channel, push_frame};
 
 /// Statements are sent ahead of their answers up to this size, so that neither side can be stuck
 /// writing while the other one is as well.
@@ -125,6 +125,7 @@ impl Connection {
     /// `Statement`.
     pub async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, WireError> {
         self.begin()?;
+        self.channel.begin();
         let mut frame = Vec::with_capacity(sql.len() + 5);
         push_query(&mut frame, sql)?;
         self.channel.write(&frame).await?;
@@ -165,6 +166,7 @@ impl Connection {
         sqls: &[&str],
     ) -> Result<Vec<Result<ResultSet, ServerError>>, WireError> {
         self.begin()?;
+        self.channel.begin();
         let mut answers = Vec::with_capacity(sqls.len());
         let mut frames = Vec::new();
         let mut rest = sqls.iter().peekable();
@@ -216,7 +218,7 @@ impl Connection {
             if let Some(reason) = self.channel.unasked() {
                 break reason;
             }
-            if let Err(reason) = self.channel.fill(IDLE_ROOM_BYTES).await {
+            if let Err(reason) = self.channel.fill().await {
                 break reason;
             }
         };
@@ -232,10 +234,7 @@ impl Connection {
         self.usable = false;
         match self.channel.unasked() {
             Some(reason) => Err(reason),
-            None if self.channel.is_drained() => {
-                self.channel.begin();
-                Ok(())
-            }
+            None if self.channel.is_drained() => Ok(()),
             None => Err(WireError::Protocol("packet out of turn")),
         }
     }

@@ -18,10 +18,10 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 const MAX_UNTRUSTED_BYTES: usize = 64 << 10;
 
 /// Room for an answer; most polls fit in at once.
-pub(super) const ANSWER_ROOM_BYTES: usize = 16 << 10;
+const ANSWER_ROOM_BYTES: usize = 16 << 10;
 
-/// Room for what a server says unasked.
-pub(super) const IDLE_ROOM_BYTES: usize = 512;
+/// Room for a login, the answer to a ping, or what a server says unasked.
+const IDLE_ROOM_BYTES: usize = 512;
 
 const TOO_LARGE: WireError = WireError::Protocol("answer too large");
 
@@ -35,6 +35,8 @@ pub(super) struct Channel {
     taken: usize,
     /// The number that the next packet must bear, sent or received.
     sequence: u8,
+    /// How much to make room for when reading.
+    room: usize,
     /// How many bytes the present exchange may still bring.
     budget: usize,
 }
@@ -55,7 +57,14 @@ impl Channel {
     }
 
     fn new(stream: Stream, sequence: u8) -> Self {
-        Self { stream, inbox: Vec::new(), taken: 0, sequence, budget: MAX_UNTRUSTED_BYTES }
+        Self {
+            stream,
+            inbox: Vec::new(),
+            taken: 0,
+            sequence,
+            room: IDLE_ROOM_BYTES,
+            budget: MAX_UNTRUSTED_BYTES,
+        }
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -83,6 +92,7 @@ impl Channel {
 
     /// Allows for the answers of a new exchange.
     pub(super) fn begin(&mut self) {
+        self.room = ANSWER_ROOM_BYTES;
         self.budget = MAX_ANSWER_BYTES;
     }
 
@@ -108,7 +118,7 @@ impl Channel {
         let payload = loop {
             match self.buffered()? {
                 Some(payload) => break payload,
-                None => self.fill(ANSWER_ROOM_BYTES).await?,
+                None => self.fill().await?,
             }
         };
         self.spend(HEADER_BYTES + payload.len())?;
@@ -149,6 +159,7 @@ impl Channel {
 
     /// Ends an exchange. Gives back the memory it took: there may be thousands of connections.
     pub(super) fn rest(&mut self) {
+        self.room = IDLE_ROOM_BYTES;
         self.budget = MAX_UNTRUSTED_BYTES;
         if self.is_drained() && self.inbox.capacity() > IDLE_ROOM_BYTES {
             self.inbox = Vec::new();
@@ -172,11 +183,11 @@ impl Channel {
     }
 
     /// Waits for bytes and takes them in. Nothing is lost when the future is dropped.
-    pub(super) async fn fill(&mut self, room: usize) -> Result<(), WireError> {
-        if self.inbox.capacity() - self.inbox.len() < room {
+    pub(super) async fn fill(&mut self) -> Result<(), WireError> {
+        if self.inbox.capacity() - self.inbox.len() < self.room {
             self.inbox.drain(..self.taken);
             self.taken = 0;
-            self.inbox.reserve(room);
+            self.inbox.reserve(self.room);
         }
         let read = match &mut self.stream {
             Stream::Plain(stream) => stream.read_buf(&mut self.inbox).await,

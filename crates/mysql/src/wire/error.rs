@@ -46,7 +46,7 @@ pub enum WireError {
         before: Vec<ResultSet>,
     },
     /// TLS could not be agreed on, or was broken.
-    #[error("tls")]
+    #[error("no agreement on tls")]
     Tls(#[source] io::Error),
     /// The server does not offer TLS, and it is required.
     #[error("the server does not offer tls")]

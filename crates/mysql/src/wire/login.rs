@@ -182,19 +182,27 @@ async fn authenticate(
             [0x00, ..] => return Ok(Authenticated::Yes),
             [0xfe, ..] => {
                 (plugin, nonce) = auth::parse_switch(packet)?;
+                // Also what MySQL may answer to the name of an account that does not exist.
+                if plugin.as_bytes() == b"sha256_password" {
+                    const REQUEST_PUBLIC_KEY: u8 = 1;
+                    match send_password(channel, target, &nonce, full, REQUEST_PUBLIC_KEY).await? {
+                        Sent::Yes => continue,
+                        Sent::NotWithoutTls => return Ok(Authenticated::NeedsTls),
+                    }
+                }
                 let proof = auth::response(&plugin, &target.password, &nonce)?;
                 channel.send(&proof).await?;
             }
             // "Fast authentication succeeded"; OK follows.
             [0x01, 0x03] if plugin == AuthPlugin::CachingSha2Password => {}
             // The server has not got the hash in its cache.
-            [0x01, 0x04] if plugin == AuthPlugin::CachingSha2Password => match full {
-                PasswordBy::Tls => return Ok(Authenticated::NeedsTls),
-                PasswordBy::PlainText => {
-                    channel.send(&[target.password.as_bytes(), &[0]].concat()).await?;
+            [0x01, 0x04] if plugin == AuthPlugin::CachingSha2Password => {
+                const REQUEST_PUBLIC_KEY: u8 = 2;
+                match send_password(channel, target, &nonce, full, REQUEST_PUBLIC_KEY).await? {
+                    Sent::Yes => {}
+                    Sent::NotWithoutTls => return Ok(Authenticated::NeedsTls),
                 }
-                PasswordBy::Rsa => send_encrypted(channel, &target.password, &nonce).await?,
-            },
+            }
             _ => {
                 let error = ServerError::parse(packet).map(WireError::Server);
                 return Err(error.unwrap_or(WireError::Protocol("login")));
@@ -204,21 +212,38 @@ async fn authenticate(
     Err(WireError::Protocol("endless login"))
 }
 
-async fn send_encrypted(
+enum Sent {
+    Yes,
+    NotWithoutTls,
+}
+
+/// Sends the password in a form from which the server can tell it.
+async fn send_password(
     channel: &mut Channel,
-    password: &str,
+    target: &Target,
     nonce: &[u8],
-) -> Result<(), WireError> {
-    const REQUEST_PUBLIC_KEY: u8 = 2;
-    channel.send(&[REQUEST_PUBLIC_KEY]).await?;
-    let packet = channel.receive().await?;
-    if let Some(error) = ServerError::parse(packet) {
-        return Err(WireError::Server(error));
+    by: PasswordBy,
+    request_public_key: u8,
+) -> Result<Sent, WireError> {
+    match by {
+        _ if target.password.is_empty() => channel.send(&[0]).await?,
+        PasswordBy::Tls => return Ok(Sent::NotWithoutTls),
+        PasswordBy::PlainText => {
+            channel.send(&[target.password.as_bytes(), &[0]].concat()).await?;
+        }
+        PasswordBy::Rsa => {
+            channel.send(&[request_public_key]).await?;
+            let packet = channel.receive().await?;
+            if let Some(error) = ServerError::parse(packet) {
+                return Err(WireError::Server(error));
+            }
+            let pem = packet.strip_prefix(&[0x01]).ok_or(WireError::Protocol("login"))?;
+            let nonce = nonce.get(..NONCE_BYTES).ok_or(WireError::Protocol("nonce too short"))?;
+            let secret = auth::encrypt(&target.password, nonce, pem)?;
+            channel.send(&secret).await?;
+        }
     }
-    let pem = packet.strip_prefix(&[0x01]).ok_or(WireError::Protocol("login"))?;
-    let nonce = nonce.get(..NONCE_BYTES).ok_or(WireError::Protocol("nonce too short"))?;
-    let secret = auth::encrypt(password, nonce, pem)?;
-    channel.send(&secret).await
+    Ok(Sent::Yes)
 }
 
 fn handshake_response(

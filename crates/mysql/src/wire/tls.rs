@@ -203,3 +203,37 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let (empty, bad) = (file("empty.pem", "no certificate"), file("bad.pem", pem));
+        let missing = folder.path().join("missing.pem");
+        let ca = |path: &PathBuf| TlsFiles { ca: Some(path.clone()), ..TlsFiles::default() };
+        let identity = |certificate: &PathBuf, key: &PathBuf| TlsFiles {
+            identity: Some((certificate.clone(), key.clone())),
+            ..TlsFiles::default()
+        };
+        let cases = [
+            (ca(&missing), "cannot read", "missing.pem"),
+            (ca(&empty), "no certificate in", "empty.pem"),
+            (ca(&bad), "cannot use", "bad.pem"),
+            (identity(&missing, &bad), "cannot read", "missing.pem"),
+            (identity(&bad, &empty), "cannot read", "empty.pem"),
+        ];
+        for (files, problem, name) in cases {
+            let error = TlsSettings::load(&files).unwrap_err().to_string();
+            assert!(error.starts_with(problem) && error.ends_with(name), "{error}");
+        }
+    }
+}
