@@ -1,1 +1,3 @@
 //! ham4db
+
+pub mod config;
