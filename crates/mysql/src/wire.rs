@@ -6,10 +6,10 @@
 //! several statements go out and come back in one round trip while each fails on its own
 //! ([`Connection::query_each`]).
 //!
-//! Nothing here knows a time-out: callers put a deadline round what they do. A future that is dropped
+//! Nothing here but connecting knows a time-out: callers put a deadline round what they do. A future that is dropped
 //! leaves nothing running; if it was in the middle of an exchange, the connection refuses further use.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use mysql_common::{
@@ -53,6 +53,9 @@ pub struct Target {
     pub password: String,
     /// Whether to use TLS.
     pub tls: TlsMode,
+    /// Longest wait for the connection to be taken. A host that is gone is told apart from a server that hangs by
+    /// this: the callers' deadline covers both.
+    pub connect_limit: Duration,
 }
 
 /// When TLS is used.

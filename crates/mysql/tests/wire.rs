@@ -77,6 +77,7 @@ impl Server {
             user: "ham4db".to_owned(),
             password: "ham4db".to_owned(),
             tls,
+            connect_limit: LIMIT,
         }
     }
 
@@ -449,6 +450,7 @@ async fn nothing_that_listens_is_a_refusal() {
         user: "u".to_owned(),
         password: "p".to_owned(),
         tls: TlsMode::Off,
+        connect_limit: LIMIT,
     };
     let addr = (Ipv4Addr::LOCALHOST, target.port).into();
     let error = Connection::open(&target, addr).await.unwrap_err();

@@ -51,6 +51,7 @@ async fn server(lines: Vec<Vec<u8>>, then: Then) -> (Target, SocketAddr, JoinHan
         user: "u".to_owned(),
         password: "p".to_owned(),
         tls: TlsMode::Off,
+        connect_limit: LIMIT,
     };
     (target, addr, task)
 }

@@ -1,6 +1,6 @@
 //! From a TCP connection to a session.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::HashMap, io, net::SocketAddr};
 
 use mysql_common::{
     constants::CapabilityFlags,
@@ -8,7 +8,7 @@ use mysql_common::{
     packets::{AuthPlugin, HandshakeResponse, SslRequest},
     proto::MySerialize,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     Target, TlsMode, TlsSettings,
@@ -91,7 +91,10 @@ async fn attempt(
     addr: SocketAddr,
     security: Security<'_>,
 ) -> Result<Attempt, WireError> {
-    let stream = TcpStream::connect(addr).await.map_err(WireError::connecting)?;
+    let stream = timeout(target.connect_limit, TcpStream::connect(addr))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(WireError::connecting)?;
     stream.set_nodelay(true).map_err(WireError::connecting)?;
     let mut channel = Channel::plain(stream);
     let packet = channel.receive().await?;
