@@ -1,5 +1,7 @@
 //! The story of a problem, a refusal or a recovery, stored with it and told by `why`.
 
+mod observe;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::Problem;
 use crate::key::InstanceKey;
 use crate::recovery::{Choice, Outcome};
-use crate::registry::{AuditedStep, RecoveryUid};
+use crate::registry::{AuditedStep, Recovery, RecoveryUid};
 use crate::step::Step;
+use crate::topology::Topology;
 
 /// Why something was done, or was not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,4 +73,49 @@ pub struct HookRun {
     pub ok: bool,
     /// The end of its output, bounded.
     pub output: String,
+}
+
+impl Explanation {
+    /// The beginning of a story: what was seen and which rule matched. `first_suspected` is when trouble began.
+    pub fn of_problem(
+        problem: &Problem,
+        topology: &Topology,
+        first_suspected: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            recovery: None,
+            subject: problem.key.clone(),
+            cluster: problem.cluster.clone(),
+            first_suspected,
+            decided: now,
+            observations: observe::observations(&problem.key, topology, now),
+            problem: Some(problem.clone()),
+            refusal: None,
+            choice: None,
+            plan: Vec::new(),
+            steps: Vec::new(),
+            hooks: Vec::new(),
+            outcome: None,
+        }
+    }
+
+    /// What is left of the story when the process that began a recovery is gone: what the log has of it.
+    pub fn of_resumed(recovery: &Recovery) -> Self {
+        Self {
+            recovery: Some(recovery.uid.clone()),
+            subject: recovery.intent.failed.clone(),
+            cluster: recovery.cluster.clone(),
+            first_suspected: None,
+            decided: recovery.opened,
+            observations: Vec::new(),
+            problem: None,
+            refusal: None,
+            choice: recovery.choice.clone(),
+            plan: Vec::new(),
+            steps: recovery.steps.clone(),
+            hooks: Vec::new(),
+            outcome: recovery.closed.as_ref().map(|closed| closed.outcome.clone()),
+        }
+    }
 }

@@ -8,6 +8,8 @@ pub mod command;
 pub mod coordinates;
 pub mod explain;
 pub mod filters;
+#[cfg(test)]
+mod fixture;
 pub mod gtid;
 pub mod hooks;
 pub mod instance;

@@ -5,9 +5,27 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod attempts;
+mod fence;
+mod guard;
+mod intermediate;
+mod next;
+mod open;
+mod plan;
+mod primary;
+
+use std::fmt;
+
 use crate::coordinates::BinlogCoordinates;
 use crate::gtid::{GtidSet, MariaDbPosition};
 use crate::key::InstanceKey;
+
+pub use attempts::Attempts;
+pub use fence::{FenceState, fence_of, fence_state};
+pub use guard::{Circumstances, Refusal, may_begin};
+pub use next::{Next, next};
+pub use open::{detection_of, kind_of, open_recovery};
+pub use plan::{Plan, plan, presume_dead};
 
 /// What a recovery is to bring about. Recorded in the log before any step is taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +36,9 @@ pub struct Intent {
     pub failed: InstanceKey,
     /// The replicas that followed it when the recovery was opened.
     pub replicas: Vec<InstanceKey>,
+    /// Those of `replicas` whose receiver somebody had stopped before; giving up leaves it so.
+    #[serde(default)]
+    pub stopped: Vec<InstanceKey>,
     /// Its own source, for an intermediate primary.
     pub source: Option<InstanceKey>,
     /// The server a person asked for.
@@ -64,6 +85,9 @@ pub struct Choice {
     pub promoted: InstanceKey,
     /// Why this one, in words.
     pub reason: String,
+    /// Where the promoted server's own binary log stood; replicas that follow by file and position go on there.
+    #[serde(default)]
+    pub position: Option<BinlogCoordinates>,
     /// The replicas that will follow it.
     pub followers: Vec<InstanceKey>,
     /// Replicas that cannot follow, each with the reason.
@@ -119,4 +143,22 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovered { successor, lost, .. } => {
+                write!(f, "{successor} took over")?;
+                if lost.is_empty() { Ok(()) } else { write!(f, "; lost: {}", keys(lost)) }
+            }
+            Self::Failed { reason } => write!(f, "failed: {reason}"),
+            Self::Aborted { reason } => write!(f, "given up: {reason}"),
+        }
+    }
+}
+
+/// Keys in words: `a:1, b:2`.
+pub(crate) fn keys<'a>(keys: impl IntoIterator<Item = &'a InstanceKey>) -> String {
+    keys.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

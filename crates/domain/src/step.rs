@@ -3,6 +3,8 @@
 //! A step is one statement's worth of work on one server, and taking it twice does no harm. Recoveries and
 //! operations compute steps from a view; one performer takes them; a dry run prints them.
 
+mod effects;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -64,12 +66,12 @@ pub enum Step {
         /// The replica; its threads are stopped first if they run.
         server: InstanceKey,
     },
-    /// Switches read_only (and super_read_only) off.
+    /// Switches `read_only` (and `super_read_only`) off.
     MakeWritable {
         /// The server.
         server: InstanceKey,
     },
-    /// Switches super_read_only on, or read_only where there is no such variable.
+    /// Switches `super_read_only` on, or `read_only` where there is no such variable.
     MakeReadOnly {
         /// The server.
         server: InstanceKey,
@@ -133,6 +135,25 @@ impl Step {
             | Self::MakeWritable { server }
             | Self::MakeReadOnly { server }
             | Self::EndClients { server } => server,
+        }
+    }
+}
+
+impl Step {
+    /// Its name without its values, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StopReceiving { .. } => "stop-receiving",
+            Self::StopReplication { .. } => "stop-replication",
+            Self::StartReplication { .. } => "start-replication",
+            Self::StartApplying { .. } => "start-applying",
+            Self::WaitApplied { .. } => "wait-applied",
+            Self::Repoint { .. } => "repoint",
+            Self::ForgetSource { .. } => "forget-source",
+            Self::Detach { .. } => "detach",
+            Self::MakeWritable { .. } => "make-writable",
+            Self::MakeReadOnly { .. } => "make-read-only",
+            Self::EndClients { .. } => "end-clients",
         }
     }
 }

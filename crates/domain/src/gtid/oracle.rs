@@ -184,8 +184,7 @@ impl GtidSet {
         let mut tag_is_bare = true; // no interval has followed the uuid or the tag yet
         for part in parts {
             if part.starts_with(|c: char| c.is_ascii_digit()) {
-                let interval =
-                    parse_interval(part).ok_or_else(|| bad("an interval is not n or n-m"))?;
+                let interval = parse_interval(part).map_err(bad)?;
                 let intervals = self.origins.entry((uuid.clone(), tag.clone())).or_default();
                 intervals.extend(interval);
                 tag_is_bare = false;
@@ -204,19 +203,20 @@ impl GtidSet {
     }
 }
 
-/// `n` or `a-b` as a half-open interval; `Some(None)` when `b < a`, which servers drop as empty.
-fn parse_interval(text: &str) -> Option<Option<(u64, u64)>> {
+/// `n` or `a-b` as a half-open interval; `None` when `b < a`, which servers drop as empty.
+fn parse_interval(text: &str) -> Result<Option<(u64, u64)>, &'static str> {
     let number = |text: &str| {
         let digits = text.trim();
         let value: u64 =
             digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
         (1..=MAX_NUMBER).contains(&value).then_some(value)
     };
+    let number = |text| number(text).ok_or("an interval is not n or n-m");
     let (first, last) = match text.split_once('-') {
         Some((first, last)) => (number(first)?, number(last)?),
         None => (number(text)?, number(text)?),
     };
-    Some((first <= last).then_some((first, last + 1)))
+    Ok((first <= last).then_some((first, last + 1)))
 }
 
 fn is_uuid(text: &str) -> bool {
