@@ -258,4 +258,4 @@ impl Problem {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

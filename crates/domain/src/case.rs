@@ -113,6 +113,3 @@ fn parse_key(text: &str, default_port: u16) -> Result<crate::key::InstanceKey, C
     crate::key::InstanceKey::parse(text, Some(default_port))
         .map_err(|error: KeyError| CaseError::field("instance", text, error.to_string()))
 }
-
-#[cfg(test)]
-mod tests {}

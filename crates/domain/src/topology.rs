@@ -284,4 +284,4 @@ impl Member {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
