@@ -1,0 +1,202 @@
+//! Says what is wrong: looks at each cluster that changed, and asks for a closer look where that decides something.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use ham4db_domain::analysis::{AnalysisCode, Problem, Urgent, analyze, urgent};
+use ham4db_domain::key::InstanceKey;
+use ham4db_domain::registry::Registry;
+use ham4db_domain::topology::Topology;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::discovery::ProbeAll;
+use crate::fleet::LiveFleet;
+use crate::keeper::{ClustersChanged, Suspicious};
+use crate::settings::LiveSettings;
+
+/// Told to the recovery coordinator: what is wrong in a cluster now, as far as something can be done about it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Diagnosed {
+    /// The cluster.
+    pub topology: Arc<Topology>,
+    /// All that is wrong in it.
+    pub problems: Vec<Problem>,
+}
+
+/// All that is wrong, by cluster. Clusters without problems are left out.
+pub type Problems = BTreeMap<String, Vec<Problem>>;
+
+/// How often a cluster in trouble is looked at again without any event.
+const AGAIN_EVERY: Duration = Duration::from_millis(500);
+/// Least time between two urgent readings of a server, while the trouble is fresh.
+const FRESH_GAP: Duration = Duration::from_millis(50);
+/// How long trouble counts as fresh.
+const FRESH_FOR: Duration = Duration::from_secs(5);
+/// Least time between two urgent readings of a server after that.
+const OLD_GAP: Duration = Duration::from_secs(1);
+
+/// Owns what is wrong with each cluster, and since when.
+pub struct Analyst {
+    settings: LiveSettings,
+    fleet: LiveFleet,
+    registry: watch::Receiver<Arc<Registry>>,
+    published: watch::Sender<Arc<Problems>>,
+    discovery: Recipient<ProbeAll>,
+    coordinator: Option<Recipient<Diagnosed>>,
+    problems: Problems,
+    trouble: HashMap<String, Trouble>,
+}
+
+/// A cluster in which something may be about to be decided.
+struct Trouble {
+    since: Instant,
+    last_look: Instant,
+}
+
+/// Tells the analyst who acts on its findings.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReportTo(pub Recipient<Diagnosed>);
+
+impl Analyst {
+    /// An analyst that has not looked at anything yet.
+    pub fn new(
+        settings: LiveSettings,
+        fleet: LiveFleet,
+        registry: watch::Receiver<Arc<Registry>>,
+        published: watch::Sender<Arc<Problems>>,
+        discovery: Recipient<ProbeAll>,
+    ) -> Self {
+        let (problems, trouble) = (Problems::new(), HashMap::new());
+        Self { settings, fleet, registry, published, discovery, coordinator: None, problems, trouble }
+    }
+
+    /// Looks at one cluster.
+    fn examine(&mut self, topology: &Arc<Topology>) {
+        let Some(cluster) = topology.members().next().map(|member| member.place.cluster.clone()) else { return };
+        let found = {
+            let settings = self.settings.borrow();
+            analyze(topology, &self.registry.borrow(), Timestamp::now(), &settings.analysis)
+        };
+        self.note_changes(&cluster, &found);
+        self.look_closer(&cluster, topology, &found);
+        if found.iter().any(|problem| problem.actionable)
+            && let Some(coordinator) = &self.coordinator
+        {
+            let diagnosed = Diagnosed { topology: topology.clone(), problems: found.clone() };
+            if coordinator.try_send(diagnosed).is_err() {
+                log::warn!("cluster.name":% = cluster; "the recovery coordinator is busy; {cluster} is reported again");
+            }
+        }
+        let before = if found.is_empty() {
+            self.problems.remove(&cluster)
+        } else {
+            self.problems.insert(cluster, found.clone())
+        };
+        if before.unwrap_or_default() != found {
+            self.published.send_replace(Arc::new(self.problems.clone()));
+        }
+    }
+
+    fn note_changes(&self, cluster: &str, found: &[Problem]) {
+        let code_of = |problems: &[Problem], key: &InstanceKey| {
+            problems.iter().find(|problem| problem.key == *key).map_or(AnalysisCode::NoProblem, |problem| problem.code)
+        };
+        let before = self.problems.get(cluster).map_or(&[][..], Vec::as_slice);
+        for problem in found.iter().filter(|problem| code_of(before, &problem.key) != problem.code) {
+            log::info!(
+                "instance.key":% = problem.key, "cluster.name":% = cluster, "analysis.code" = problem.code.name();
+                "{}: {}: {}", problem.key, problem.code.name(), problem.code.description()
+            );
+        }
+        for problem in before.iter().filter(|problem| problem.code != AnalysisCode::NoProblem) {
+            if code_of(found, &problem.key) == AnalysisCode::NoProblem {
+                log::info!("instance.key":% = problem.key, "cluster.name":% = cluster; "{}: {} is over", problem.key, problem.code.name());
+            }
+        }
+    }
+
+    /// Has servers read again whose answers decide what the problem is.
+    fn look_closer(&mut self, cluster: &str, topology: &Arc<Topology>, found: &[Problem]) {
+        let wanted: Vec<InstanceKey> = found
+            .iter()
+            .flat_map(|problem| urgent(problem, topology))
+            .filter_map(|urgent| match urgent {
+                Urgent::Probe(key) => Some(key),
+                Urgent::RestartReceiver(_) | Urgent::RecordStale { .. } => None,
+            })
+            .collect();
+        if wanted.is_empty() {
+            self.trouble.remove(cluster);
+            return;
+        }
+        self.ask(cluster, wanted);
+    }
+
+    /// Asks for readings, often at first and less often when the trouble stays.
+    fn ask(&mut self, cluster: &str, wanted: Vec<InstanceKey>) {
+        let now = Instant::now();
+        let trouble = self.trouble.entry(cluster.to_owned()).or_insert(Trouble { since: now, last_look: now - OLD_GAP });
+        let gap = if trouble.since.elapsed() < FRESH_FOR { FRESH_GAP } else { OLD_GAP };
+        if trouble.last_look.elapsed() >= gap {
+            trouble.last_look = now;
+            // A full mailbox means that discovery is about to read what was asked for before.
+            let _ = self.discovery.try_send(ProbeAll(wanted));
+        }
+    }
+
+    /// Time passes without events too: windows end, silence grows.
+    fn again(&mut self) {
+        let fleet = self.fleet.borrow().clone();
+        let clusters: Vec<_> =
+            self.problems.keys().filter_map(|name| fleet.clusters.get(name.as_str()).cloned()).collect();
+        self.problems.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
+        for topology in clusters {
+            self.examine(&topology);
+        }
+    }
+}
+
+impl Actor for Analyst {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(AGAIN_EVERY, |analyst, _| analyst.again());
+    }
+}
+
+impl Handler<ReportTo> for Analyst {
+    type Result = ();
+
+    fn handle(&mut self, ReportTo(coordinator): ReportTo, _: &mut Self::Context) {
+        self.coordinator = Some(coordinator);
+    }
+}
+
+impl Handler<ClustersChanged> for Analyst {
+    type Result = ();
+
+    fn handle(&mut self, ClustersChanged(clusters): ClustersChanged, _: &mut Self::Context) {
+        for topology in &clusters {
+            self.examine(topology);
+        }
+    }
+}
+
+impl Handler<Suspicious> for Analyst {
+    type Result = ();
+
+    /// The server's replicas are read at once: they tell whether it is silent for them as well.
+    fn handle(&mut self, Suspicious { topology, key }: Suspicious, _: &mut Self::Context) {
+        let cluster = topology.get(&key).map(|member| member.place.cluster.clone()).unwrap_or_default();
+        let replicas: Vec<_> = topology.replicas_of(&key).map(|member| member.key.clone()).collect();
+        if !replicas.is_empty() {
+            self.ask(&cluster, replicas);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Keeps a prober alive for each server that is watched; the only place that starts them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use ham4db_domain::key::InstanceKey;
+use ham4db_mysql::server::Servers;
+
+use crate::prober::{Attend, Lanes, Observed, ProbeNow, Prober, Brief, Retire};
+use crate::settings::LiveSettings;
+
+/// Asks to watch servers from now on. Those that are watched already, or filtered out, are left as they are.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Watch {
+    /// The servers, each with how it was found.
+    pub found: Vec<(InstanceKey, FoundAs)>,
+}
+
+/// How a server came to be known, which decides the filters that apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundAs {
+    /// A person or the configuration named it.
+    Seed,
+    /// A replica of a known server, or a member of its group.
+    Replica,
+    /// The source of a known server.
+    Source,
+}
+
+/// Asks to watch servers no longer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unwatch(pub Vec<InstanceKey>);
+
+/// Asks for readings now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ProbeAll(pub Vec<InstanceKey>);
+
+/// Asks to watch a server closely, or as closely as it deserves by itself.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AttendTo {
+    /// The server.
+    pub key: InstanceKey,
+    /// Closely.
+    pub closely: bool,
+}
+
+/// Parent of the probers.
+pub struct Discovery {
+    servers: Arc<dyn Servers>,
+    settings: LiveSettings,
+    lanes: Arc<Lanes>,
+    keeper: Recipient<Observed>,
+    /// Threads the probers live on, in turns.
+    arbiters: Vec<ArbiterHandle>,
+    probers: HashMap<InstanceKey, Addr<Prober>>,
+    started: usize,
+}
+
+impl Discovery {
+    /// A parent without children.
+    pub fn new(
+        servers: Arc<dyn Servers>,
+        settings: LiveSettings,
+        keeper: Recipient<Observed>,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Self {
+        let probing = &settings.borrow().probing;
+        let lanes = Arc::new(Lanes::new(probing.concurrency, probing.sick_concurrency));
+        let settings = settings.clone();
+        Self { servers, settings, lanes, keeper, arbiters, probers: HashMap::new(), started: 0 }
+    }
+
+    fn start(&mut self, key: &InstanceKey) {
+        let brief = Brief {
+            key: key.clone(),
+            servers: self.servers.clone(),
+            settings: self.settings.clone(),
+            lanes: self.lanes.clone(),
+            keeper: self.keeper.clone(),
+        };
+        let address = match self.arbiters.get(self.started % self.arbiters.len().max(1)) {
+            Some(arbiter) => Prober::start_in_arbiter(arbiter, move |_| Prober::new(brief)),
+            None => Prober::new(brief).start(),
+        };
+        self.started += 1;
+        self.probers.insert(key.clone(), address);
+    }
+
+    /// A prober that has panicked is replaced by a new one, whose state starts clean.
+    fn revive(&mut self) {
+        let dead: Vec<_> =
+            self.probers.iter().filter(|(_, prober)| !prober.connected()).map(|(key, _)| key.clone()).collect();
+        for key in dead {
+            log::error!("instance.key":% = key; "the prober of {key} died; starting it anew");
+            self.start(&key);
+        }
+    }
+
+    fn filtered(&self, key: &InstanceKey, found_as: FoundAs) -> bool {
+        let settings = self.settings.borrow();
+        let filters = &settings.discovery;
+        filters.ignore.match_key(key)
+            || match found_as {
+                FoundAs::Seed => false,
+                FoundAs::Replica => filters.ignore_replicas.match_key(key),
+                FoundAs::Source => filters.ignore_sources.match_key(key),
+            }
+    }
+}
+
+impl Actor for Discovery {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1024);
+        ctx.run_interval(Duration::from_secs(1), |discovery, _| discovery.revive());
+    }
+}
+
+impl Handler<Watch> for Discovery {
+    type Result = ();
+
+    fn handle(&mut self, watch: Watch, _: &mut Self::Context) {
+        for (key, found_as) in watch.found {
+            if key.is_valid() && !self.probers.contains_key(&key) && !self.filtered(&key, found_as) {
+                log::info!("instance.key":% = key; "watching {key}");
+                self.start(&key);
+            }
+        }
+    }
+}
+
+impl Handler<Unwatch> for Discovery {
+    type Result = ();
+
+    fn handle(&mut self, Unwatch(keys): Unwatch, _: &mut Self::Context) {
+        for key in keys {
+            if let Some(prober) = self.probers.remove(&key) {
+                log::info!("instance.key":% = key; "no longer watching {key}");
+                // One message to an actor that is sent few: it cannot flood the mailbox.
+                prober.do_send(Retire);
+            }
+        }
+    }
+}
+
+impl Handler<ProbeAll> for Discovery {
+    type Result = ();
+
+    fn handle(&mut self, ProbeAll(keys): ProbeAll, _: &mut Self::Context) {
+        for prober in keys.iter().filter_map(|key| self.probers.get(key)) {
+            // A full mailbox means that the same was asked a moment ago.
+            let _ = prober.try_send(ProbeNow);
+        }
+    }
+}
+
+impl Handler<AttendTo> for Discovery {
+    type Result = ();
+
+    fn handle(&mut self, AttendTo { key, closely }: AttendTo, _: &mut Self::Context) {
+        if let Some(prober) = self.probers.get(&key) {
+            // Sent once a change of mind: it cannot flood the mailbox.
+            prober.do_send(Attend { closely });
+        }
+    }
+}
