@@ -73,12 +73,24 @@ impl Analyst {
         discovery: Recipient<ProbeAll>,
     ) -> Self {
         let (problems, trouble) = (Problems::new(), HashMap::new());
-        Self { settings, fleet, registry, published, discovery, coordinator: None, problems, trouble }
+        Self {
+            settings,
+            fleet,
+            registry,
+            published,
+            discovery,
+            coordinator: None,
+            problems,
+            trouble,
+        }
     }
 
     /// Looks at one cluster.
     fn examine(&mut self, topology: &Arc<Topology>) {
-        let Some(cluster) = topology.members().next().map(|member| member.place.cluster.clone()) else { return };
+        let Some(cluster) = topology.members().next().map(|member| member.place.cluster.clone())
+        else {
+            return;
+        };
         let found = {
             let settings = self.settings.borrow();
             analyze(topology, &self.registry.borrow(), Timestamp::now(), &settings.analysis)
@@ -105,10 +117,14 @@ impl Analyst {
 
     fn note_changes(&self, cluster: &str, found: &[Problem]) {
         let code_of = |problems: &[Problem], key: &InstanceKey| {
-            problems.iter().find(|problem| problem.key == *key).map_or(AnalysisCode::NoProblem, |problem| problem.code)
+            problems
+                .iter()
+                .find(|problem| problem.key == *key)
+                .map_or(AnalysisCode::NoProblem, |problem| problem.code)
         };
         let before = self.problems.get(cluster).map_or(&[][..], Vec::as_slice);
-        for problem in found.iter().filter(|problem| code_of(before, &problem.key) != problem.code) {
+        for problem in found.iter().filter(|problem| code_of(before, &problem.key) != problem.code)
+        {
             log::info!(
                 "instance.key":% = problem.key, "cluster.name":% = cluster, "analysis.code" = problem.code.name();
                 "{}: {}: {}", problem.key, problem.code.name(), problem.code.description()
@@ -141,7 +157,10 @@ impl Analyst {
     /// Asks for readings, often at first and less often when the trouble stays.
     fn ask(&mut self, cluster: &str, wanted: Vec<InstanceKey>) {
         let now = Instant::now();
-        let trouble = self.trouble.entry(cluster.to_owned()).or_insert(Trouble { since: now, last_look: now - OLD_GAP });
+        let trouble = self
+            .trouble
+            .entry(cluster.to_owned())
+            .or_insert(Trouble { since: now, last_look: now - OLD_GAP });
         let gap = if trouble.since.elapsed() < FRESH_FOR { FRESH_GAP } else { OLD_GAP };
         if trouble.last_look.elapsed() >= gap {
             trouble.last_look = now;
@@ -153,8 +172,11 @@ impl Analyst {
     /// Time passes without events too: windows end, silence grows.
     fn again(&mut self) {
         let fleet = self.fleet.borrow().clone();
-        let clusters: Vec<_> =
-            self.problems.keys().filter_map(|name| fleet.clusters.get(name.as_str()).cloned()).collect();
+        let clusters: Vec<_> = self
+            .problems
+            .keys()
+            .filter_map(|name| fleet.clusters.get(name.as_str()).cloned())
+            .collect();
         self.problems.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
         for topology in clusters {
             self.examine(&topology);
@@ -193,8 +215,10 @@ impl Handler<Suspicious> for Analyst {
 
     /// The server's replicas are read at once: they tell whether it is silent for them as well.
     fn handle(&mut self, Suspicious { topology, key }: Suspicious, _: &mut Self::Context) {
-        let cluster = topology.get(&key).map(|member| member.place.cluster.clone()).unwrap_or_default();
-        let replicas: Vec<_> = topology.replicas_of(&key).map(|member| member.key.clone()).collect();
+        let cluster =
+            topology.get(&key).map(|member| member.place.cluster.clone()).unwrap_or_default();
+        let replicas: Vec<_> =
+            topology.replicas_of(&key).map(|member| member.key.clone()).collect();
         if !replicas.is_empty() {
             self.ask(&cluster, replicas);
         }

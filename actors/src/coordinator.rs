@@ -9,7 +9,9 @@ use ham4db_domain::command::{Order, Reply};
 use ham4db_domain::explain::Explanation;
 use ham4db_domain::hooks::{HookFacts, HookList, hooks_of};
 use ham4db_domain::key::InstanceKey;
-use ham4db_domain::recovery::{Circumstances, Outcome, Refusal, detection_of, may_begin, open_recovery};
+use ham4db_domain::recovery::{
+    Circumstances, Outcome, Refusal, detection_of, may_begin, open_recovery,
+};
 use ham4db_domain::registry::RecoveryUid;
 use ham4db_domain::topology::Topology;
 use ham4db_store::Store;
@@ -86,7 +88,15 @@ impl RecoveryCoordinator {
     /// A coordinator without runs.
     pub fn new(around: Surroundings, store: Store) -> Self {
         let (runs, busy) = (HashMap::new(), HashSet::new());
-        Self { around, store, started: Instant::now(), runs, busy, refusals: HashMap::new(), suspected: HashMap::new() }
+        Self {
+            around,
+            store,
+            started: Instant::now(),
+            runs,
+            busy,
+            refusals: HashMap::new(),
+            suspected: HashMap::new(),
+        }
     }
 
     /// Goes on with what an earlier process, or an earlier leader, began.
@@ -104,8 +114,15 @@ impl RecoveryCoordinator {
         }
     }
 
-    fn run(&mut self, uid: RecoveryUid, failed: InstanceKey, draft: Option<Box<Explanation>>, ctx: &mut Context<Self>) {
-        let run = RecoveryRun::new(uid.clone(), draft, self.around.clone(), ctx.address().recipient());
+    fn run(
+        &mut self,
+        uid: RecoveryUid,
+        failed: InstanceKey,
+        draft: Option<Box<Explanation>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let run =
+            RecoveryRun::new(uid.clone(), draft, self.around.clone(), ctx.address().recipient());
         let address = run.start();
         self.runs.insert(uid, Running { failed, address, waiting: Vec::new() });
     }
@@ -120,7 +137,13 @@ impl RecoveryCoordinator {
             .collect();
         for (uid, failed) in dead {
             let waiting = self.runs.remove(&uid).map(|running| running.waiting).unwrap_or_default();
-            let open = self.around.registry.borrow().recoveries.get(&uid).is_some_and(|recovery| recovery.closed.is_none());
+            let open = self
+                .around
+                .registry
+                .borrow()
+                .recoveries
+                .get(&uid)
+                .is_some_and(|recovery| recovery.closed.is_none());
             if open {
                 log::error!("recovery.id":% = uid; "the run of recovery {uid} died; starting it anew");
                 self.run(uid.clone(), failed, None, ctx);
@@ -134,7 +157,12 @@ impl RecoveryCoordinator {
     }
 
     /// May something be done about a problem now?
-    fn judge(&self, problem: &Problem, topology: &Topology, request: Option<&Recover>) -> Result<(), Refusal> {
+    fn judge(
+        &self,
+        problem: &Problem,
+        topology: &Topology,
+        request: Option<&Recover>,
+    ) -> Result<(), Refusal> {
         let settings = self.around.settings.borrow();
         let registry = self.around.registry.borrow();
         let circumstances = Circumstances {
@@ -163,7 +191,8 @@ impl RecoveryCoordinator {
         explanation.refusal = Some(words);
         let store = self.store.clone();
         actix::spawn(async move {
-            let saved = tokio::task::spawn_blocking(move || store.save_explanation(&explanation)).await;
+            let saved =
+                tokio::task::spawn_blocking(move || store.save_explanation(&explanation)).await;
             if let Ok(Err(error)) = saved {
                 log::error!("error":% = error; "a refusal was not stored");
             }
@@ -171,7 +200,12 @@ impl RecoveryCoordinator {
     }
 
     fn draft(&self, problem: &Problem, topology: &Topology) -> Explanation {
-        Explanation::of_problem(problem, topology, self.suspected.get(&problem.key).copied(), Timestamp::now())
+        Explanation::of_problem(
+            problem,
+            topology,
+            self.suspected.get(&problem.key).copied(),
+            Timestamp::now(),
+        )
     }
 
     fn consider(&mut self, problem: Problem, topology: &Arc<Topology>, ctx: &mut Context<Self>) {
@@ -189,7 +223,12 @@ impl RecoveryCoordinator {
     }
 
     /// Registers the detection and runs its hooks, then begins what may be begun.
-    fn detect(&mut self, beginning: Beginning, verdict: Result<(), Refusal>, ctx: &mut Context<Self>) {
+    fn detect(
+        &mut self,
+        beginning: Beginning,
+        verdict: Result<(), Refusal>,
+        ctx: &mut Context<Self>,
+    ) {
         let around = self.around.clone();
         let problem = beginning.problem.clone();
         let topology = beginning.topology.clone();
@@ -235,7 +274,10 @@ impl RecoveryCoordinator {
             recovery
         };
         let node = recovery.node.clone();
-        let opened = self.around.log.send(Propose::now(&node, Order::OpenRecovery { recovery: Box::new(recovery) }));
+        let opened = self
+            .around
+            .log
+            .send(Propose::now(&node, Order::OpenRecovery { recovery: Box::new(recovery) }));
         ctx.spawn(opened.into_actor(self).map(move |reply, coordinator, ctx| {
             let failed = problem.key.clone();
             let opened = match reply {
@@ -272,11 +314,22 @@ impl RecoveryCoordinator {
 }
 
 /// Notes the failure, and runs `OnFailureDetectionProcesses` when it is a new one.
-async fn detect(around: &Surroundings, problem: &Problem, topology: &Topology) -> Result<(), String> {
+async fn detect(
+    around: &Surroundings,
+    problem: &Problem,
+    topology: &Topology,
+) -> Result<(), String> {
     let settings = around.settings.borrow().clone();
     let Some(detection) = detection_of(problem, Timestamp::now()) else { return Ok(()) };
-    let order = Order::RegisterDetection { detection, period_s: settings.recovery.detection_block.as_secs() };
-    let reply = around.log.send(Propose::now(&settings.node, order)).await.map_err(|error| error.to_string())?;
+    let order = Order::RegisterDetection {
+        detection,
+        period_s: settings.recovery.detection_block.as_secs(),
+    };
+    let reply = around
+        .log
+        .send(Propose::now(&settings.node, order))
+        .await
+        .map_err(|error| error.to_string())?;
     match reply.map_err(|error| error.to_string())? {
         Reply::Refused { .. } | Reply::NotFound => return Ok(()), // noted before
         Reply::Done | Reply::Changed { .. } | Reply::Numbered { .. } => {}
@@ -298,7 +351,9 @@ impl Actor for RecoveryCoordinator {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         self.resume(ctx);
-        ctx.run_interval(std::time::Duration::from_secs(1), |coordinator, ctx| coordinator.revive(ctx));
+        ctx.run_interval(std::time::Duration::from_secs(1), |coordinator, ctx| {
+            coordinator.revive(ctx)
+        });
         log::debug!("recoveries are coordinated since {:?}", self.started.elapsed());
     }
 }
@@ -309,13 +364,18 @@ impl Handler<Diagnosed> for RecoveryCoordinator {
     fn handle(&mut self, Diagnosed { topology, problems }: Diagnosed, ctx: &mut Self::Context) {
         // What is no problem any more was a false alarm, or is over.
         for member in topology.members() {
-            let still = problems.iter().any(|problem| problem.key == member.key && problem.code != AnalysisCode::NoProblem);
+            let still = problems.iter().any(|problem| {
+                problem.key == member.key && problem.code != AnalysisCode::NoProblem
+            });
             if !still {
                 self.suspected.remove(&member.key);
                 self.refusals.remove(&member.key);
             }
         }
-        for problem in problems.into_iter().filter(|problem| detection_of(problem, Timestamp::UNIX_EPOCH).is_some()) {
+        for problem in problems
+            .into_iter()
+            .filter(|problem| detection_of(problem, Timestamp::UNIX_EPOCH).is_some())
+        {
             self.consider(problem, &topology, ctx);
         }
     }
@@ -354,7 +414,11 @@ type Begun = Result<(RecoveryUid, oneshot::Receiver<Option<Outcome>>), NotRecove
 
 impl RecoveryCoordinator {
     /// Begins what a person asked for, if the server has failed at all.
-    fn recover(&mut self, request: Recover, ctx: &mut Context<Self>) -> Result<oneshot::Receiver<Begun>, NotRecovered> {
+    fn recover(
+        &mut self,
+        request: Recover,
+        ctx: &mut Context<Self>,
+    ) -> Result<oneshot::Receiver<Begun>, NotRecovered> {
         let nothing = || NotRecovered::NothingWrong(request.failed.clone());
         let fleet = self.around.fleet.borrow().clone();
         let topology = fleet.topology_of(&request.failed).cloned().ok_or_else(nothing)?;
@@ -365,9 +429,13 @@ impl RecoveryCoordinator {
             found.into_iter().find(|problem| problem.key == request.failed).ok_or_else(nothing)?
         };
         if self.busy.contains(&problem.key) {
-            return Err(NotRecovered::Refused(format!("something is being done about {} already", problem.key)));
+            return Err(NotRecovered::Refused(format!(
+                "something is being done about {} already",
+                problem.key
+            )));
         }
-        self.judge(&problem, &topology, Some(&request)).map_err(|refusal| NotRecovered::Refused(refusal.to_string()))?;
+        self.judge(&problem, &topology, Some(&request))
+            .map_err(|refusal| NotRecovered::Refused(refusal.to_string()))?;
         self.busy.insert(problem.key.clone());
         let (sender, receiver) = oneshot::channel();
         self.begin(Beginning { problem, topology, request: Some(request) }, Some(sender), ctx);

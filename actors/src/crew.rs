@@ -34,8 +34,19 @@ pub struct Crew {
 
 impl Crew {
     /// A crew without members.
-    pub fn new(servers: Arc<dyn Servers>, probe_limit: Duration, step_limit: Duration, at_once: usize) -> Self {
-        Self { servers, connections: HashMap::new(), probe_limit, step_limit, at_once: at_once.max(1) }
+    pub fn new(
+        servers: Arc<dyn Servers>,
+        probe_limit: Duration,
+        step_limit: Duration,
+        at_once: usize,
+    ) -> Self {
+        Self {
+            servers,
+            connections: HashMap::new(),
+            probe_limit,
+            step_limit,
+            at_once: at_once.max(1),
+        }
     }
 
     /// Reads the given servers, all at once, and puts what they say into the view. A server that does not answer is
@@ -95,11 +106,13 @@ impl Crew {
             .connections
             .iter_mut()
             .filter_map(|(key, server)| {
-                let own: Vec<Step> = steps.iter().filter(|step| step.server() == key).cloned().collect();
+                let own: Vec<Step> =
+                    steps.iter().filter(|step| step.server() == key).cloned().collect();
                 (!own.is_empty()).then(|| take(server.as_mut(), own, limit))
             })
             .collect();
-        let taken: Vec<Vec<Taken>> = futures_util::stream::iter(jobs).buffer_unordered(self.at_once).collect().await;
+        let taken: Vec<Vec<Taken>> =
+            futures_util::stream::iter(jobs).buffer_unordered(self.at_once).collect().await;
         taken.into_iter().flatten().collect()
     }
 

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use ham4db_domain::key::InstanceKey;
 use ham4db_mysql::server::Servers;
 
-use crate::prober::{Attend, Lanes, Observed, ProbeNow, Prober, Brief, Retire};
+use crate::prober::{Attend, Brief, Lanes, Observed, ProbeNow, Prober, Retire};
 use crate::settings::LiveSettings;
 
 /// Asks to watch servers from now on. Those that are watched already, or filtered out, are left as they are.
@@ -94,8 +94,12 @@ impl Discovery {
 
     /// A prober that has panicked is replaced by a new one, whose state starts clean.
     fn revive(&mut self) {
-        let dead: Vec<_> =
-            self.probers.iter().filter(|(_, prober)| !prober.connected()).map(|(key, _)| key.clone()).collect();
+        let dead: Vec<_> = self
+            .probers
+            .iter()
+            .filter(|(_, prober)| !prober.connected())
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in dead {
             log::error!("instance.key":% = key; "the prober of {key} died; starting it anew");
             self.start(&key);
@@ -128,7 +132,8 @@ impl Handler<Watch> for Discovery {
 
     fn handle(&mut self, watch: Watch, _: &mut Self::Context) {
         for (key, found_as) in watch.found {
-            if key.is_valid() && !self.probers.contains_key(&key) && !self.filtered(&key, found_as) {
+            if key.is_valid() && !self.probers.contains_key(&key) && !self.filtered(&key, found_as)
+            {
                 log::info!("instance.key":% = key; "watching {key}");
                 self.start(&key);
             }

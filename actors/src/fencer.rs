@@ -70,13 +70,22 @@ impl Fencer {
         }
     }
 
-    fn put_up(&mut self, key: InstanceKey, fence: Fence, steps: Vec<Step>, ctx: &mut Context<Self>) {
+    fn put_up(
+        &mut self,
+        key: InstanceKey,
+        fence: Fence,
+        steps: Vec<Step>,
+        ctx: &mut Context<Self>,
+    ) {
         log::warn!("instance.key":% = key, "recovery.id":% = fence.recovery; "{key} is back after {} took over: fencing it", fence.successor);
         self.busy.insert(key.clone());
         let (node, mut crew) = {
             let settings = self.around.settings.borrow();
             let limit = settings.probing.deadline;
-            (settings.node.clone(), Crew::new(self.around.servers.clone(), limit, settings.probing.step_limit, 1))
+            (
+                settings.node.clone(),
+                Crew::new(self.around.servers.clone(), limit, settings.probing.step_limit, 1),
+            )
         };
         let around = self.around.clone();
         let fenced = async move {
@@ -94,7 +103,13 @@ impl Fencer {
             };
             if changed != fence {
                 let order = Order::SetFence { key: key.clone(), fence: changed };
-                if let Ok(Err(error)) | Err(error) = around.log.send(Propose::now(&node, order)).await.map_err(|gone| ham4db_consensus::ProposeError::Stopped(Box::new(gone))).map(|reply| reply.map(|_| ())) {
+                if let Ok(Err(error)) | Err(error) = around
+                    .log
+                    .send(Propose::now(&node, order))
+                    .await
+                    .map_err(|gone| ham4db_consensus::ProposeError::Stopped(Box::new(gone)))
+                    .map(|reply| reply.map(|_| ()))
+                {
                     log::error!("instance.key":% = key, "error":% = error; "the fence of {key} was not noted: {error}");
                 }
             }
@@ -102,7 +117,8 @@ impl Fencer {
             (key, error)
         };
         ctx.spawn(fenced.into_actor(self).map(|(key, error), _, ctx| {
-            let pause = if error.is_some() { Duration::from_secs(1) } else { Duration::from_millis(200) };
+            let pause =
+                if error.is_some() { Duration::from_secs(1) } else { Duration::from_millis(200) };
             ctx.run_later(pause, move |fencer, _| {
                 fencer.busy.remove(&key);
             });
@@ -113,7 +129,8 @@ impl Fencer {
         log::info!("instance.key":% = key; "the fence of {key} is taken down: {why}");
         self.busy.insert(key.clone());
         let node = self.around.settings.borrow().node.clone();
-        let removed = self.around.log.send(Propose::now(&node, Order::RemoveFence { key: key.clone() }));
+        let removed =
+            self.around.log.send(Propose::now(&node, Order::RemoveFence { key: key.clone() }));
         ctx.spawn(removed.into_actor(self).map(move |_, fencer, _| {
             fencer.busy.remove(&key);
         }));
@@ -141,4 +158,3 @@ impl Handler<ClustersChanged> for Fencer {
         }
     }
 }
-

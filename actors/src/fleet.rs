@@ -40,7 +40,12 @@ impl Fleet {
 
 /// What a cluster is called: the name set by hand, else what its servers suggest, else what the configuration
 /// makes of its name; its name when there is nothing else.
-pub fn alias_of(name: &str, topology: &Topology, registry: &Registry, policy: &AliasPolicy) -> String {
+pub fn alias_of(
+    name: &str,
+    topology: &Topology,
+    registry: &Registry,
+    policy: &AliasPolicy,
+) -> String {
     if let Some(alias) = registry.aliases.get(name) {
         return alias.clone();
     }

@@ -107,7 +107,8 @@ impl LeaderGateway {
             Ask::Refresh(key) => self.refresh(key).await.map(|()| Answer::Read),
             Ask::Recover { failed, wanted, skip_hooks } => {
                 let recover = Recover { failed, wanted, skip_hooks, by };
-                let (uid, outcome) = self.coordinator.send(recover).await.map_err(|_| GatewayError::Gone)??;
+                let (uid, outcome) =
+                    self.coordinator.send(recover).await.map_err(|_| GatewayError::Gone)??;
                 Ok(Answer::Recovered(uid, outcome))
             }
         }
@@ -118,8 +119,12 @@ impl LeaderGateway {
         let reply = self.log.send(Propose(command)).await.map_err(|_| GatewayError::Gone)??;
         if !matches!(reply, Reply::Refused { .. }) {
             match order {
-                Order::Discover { key } => self.recall.send(Recall(key)).await.map_err(|_| GatewayError::Gone)?,
-                Order::Forget { key } => self.forget.send(Forget(vec![key])).await.map_err(|_| GatewayError::Gone)?,
+                Order::Discover { key } => {
+                    self.recall.send(Recall(key)).await.map_err(|_| GatewayError::Gone)?
+                }
+                Order::Forget { key } => {
+                    self.forget.send(Forget(vec![key])).await.map_err(|_| GatewayError::Gone)?
+                }
                 _ => {}
             }
         }
@@ -133,13 +138,20 @@ impl LeaderGateway {
         self.recall.send(Recall(key.clone())).await.map_err(|_| GatewayError::Gone)?;
         self.discovery.send(ProbeAll(vec![key.clone()])).await.map_err(|_| GatewayError::Gone)?;
         let read = fleet.wait_for(|fleet| {
-            fleet.member(&key).is_some_and(|member| member.checks.last_checked.is_some_and(|checked| checked >= asked))
+            fleet.member(&key).is_some_and(|member| {
+                member.checks.last_checked.is_some_and(|checked| checked >= asked)
+            })
         });
         let not_read = |words: String| GatewayError::NotRead { key: key.clone(), words };
         let fleet = match tokio::time::timeout(READ_LIMIT, read).await {
             Ok(Ok(fleet)) => fleet.clone(),
             Ok(Err(_)) => return Err(GatewayError::Gone),
-            Err(_) => return Err(not_read(format!("has not been read within {} s", READ_LIMIT.as_secs()))),
+            Err(_) => {
+                return Err(not_read(format!(
+                    "has not been read within {} s",
+                    READ_LIMIT.as_secs()
+                )));
+            }
         };
         match fleet.member(&key).and_then(|member| member.checks.failure.clone()) {
             Some(failure) => Err(not_read(failure.to_string())),

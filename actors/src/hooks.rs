@@ -4,26 +4,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ham4db_domain::explain::HookRun;
+use ham4db_domain::hooks::Hook;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::settings::HookPolicy;
-
-/// One command ready to run: text for the shell, and what it finds in its environment.
-#[derive(Debug, Clone)]
-pub struct Hook {
-    /// Configuration key of the list it stands in.
-    pub list: String,
-    /// The command as configured, for records.
-    pub configured: String,
-    /// The command with its placeholders replaced by quoted values.
-    pub command: String,
-    /// Do not wait for it, whatever comes of it.
-    pub in_background: bool,
-    /// Variables it finds besides our own environment.
-    pub environment: Vec<(String, String)>,
-}
 
 /// Runs one hook to its end, or until its limit is reached.
 pub async fn run(hook: Hook, policy: &HookPolicy) -> HookRun {
@@ -34,7 +20,15 @@ pub async fn run(hook: Hook, policy: &HookPolicy) -> HookRun {
         Ok(_) if hook.in_background => (true, "runs in the background".to_owned(), String::new()),
         Ok(child) => wait(child, policy).await,
     };
-    HookRun { list: hook.list, command: hook.configured, at, took: began.elapsed(), ended, ok, output }
+    HookRun {
+        list: hook.list,
+        command: hook.configured,
+        at,
+        took: began.elapsed(),
+        ended,
+        ok,
+        output,
+    }
 }
 
 fn start(hook: &Hook, policy: &HookPolicy) -> std::io::Result<Child> {
@@ -62,7 +56,8 @@ async fn wait(mut child: Child, policy: &HookPolicy) -> (bool, String, String) {
     let all = async { tokio::join!(child.wait(), out, err) };
     match tokio::time::timeout(policy.limit, all).await {
         Ok((Ok(status), out, err)) => {
-            let ended = status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"));
+            let ended =
+                status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"));
             (status.success(), ended, join(&out, &err))
         }
         Ok((Err(error), out, err)) => (false, format!("lost: {error}"), join(&out, &err)),
@@ -118,7 +113,12 @@ mod tests {
     use super::*;
 
     fn policy(limit_ms: u64) -> HookPolicy {
-        HookPolicy { shell: "bash".into(), limit: Duration::from_millis(limit_ms), output_bytes: 100, lists: Vec::new() }
+        HookPolicy {
+            shell: "bash".into(),
+            limit: Duration::from_millis(limit_ms),
+            output_bytes: 100,
+            lists: Vec::new(),
+        }
     }
 
     fn hook(command: &str) -> Hook {
@@ -134,7 +134,10 @@ mod tests {
     #[tokio::test]
     async fn a_hook_finds_its_values_and_its_output_is_kept() {
         let run = run(hook("echo \"[$ORC_FAILED_HOST]\"; echo oops >&2"), &policy(10_000)).await;
-        assert_eq!((run.ok, run.ended.as_str(), run.output.as_str()), (true, "exit 0", "[db1; rm -rf /]\noops"));
+        assert_eq!(
+            (run.ok, run.ended.as_str(), run.output.as_str()),
+            (true, "exit 0", "[db1; rm -rf /]\noops")
+        );
     }
 
     #[tokio::test]

@@ -41,7 +41,9 @@ impl Janitor {
         actix::spawn(async move {
             match tokio::task::spawn_blocking(move || store.purge(before)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => log::warn!("error":% = error; "old records were not purged: {error}"),
+                Ok(Err(error)) => {
+                    log::warn!("error":% = error; "old records were not purged: {error}")
+                }
                 Err(panicked) => log::error!("error":% = panicked; "purging old records panicked"),
             }
         });
@@ -55,7 +57,9 @@ impl Janitor {
             .fleet
             .borrow()
             .members()
-            .filter(|member| member.checks.last_seen.is_some_and(|seen| seconds_between(seen, now) > limit_s))
+            .filter(|member| {
+                member.checks.last_seen.is_some_and(|seen| seconds_between(seen, now) > limit_s)
+            })
             .map(|member| member.key.clone())
             .collect();
         if !unseen.is_empty() {

@@ -118,7 +118,7 @@ struct Dirty {
 
 impl TopologyKeeper {
     /// A keeper that begins with what was stored by an earlier run.
-    pub fn new(stored: Vec<Known>, published: watch::Sender<Arc<Fleet>>) -> Self {
+    pub fn new(stored: Vec<Known>, names: Names, published: watch::Sender<Arc<Fleet>>) -> Self {
         let entries = stored
             .into_iter()
             .map(|known| {
@@ -134,7 +134,7 @@ impl TopologyKeeper {
         let dirty = Dirty { links: true, ..Dirty::default() };
         let mut keeper = Self {
             entries,
-            names: Names::default(),
+            names,
             fleet: Fleet::default(),
             published,
             listeners: None,
@@ -164,7 +164,10 @@ impl TopologyKeeper {
         let mut clusters = BTreeMap::new();
         let mut cluster_of = HashMap::with_capacity(self.entries.len());
         for topology in arrange(servers) {
-            let Some(name) = topology.members().next().map(|member| Arc::<str>::from(member.place.cluster.as_str()))
+            let Some(name) = topology
+                .members()
+                .next()
+                .map(|member| Arc::<str>::from(member.place.cluster.as_str()))
             else {
                 continue;
             };
@@ -183,7 +186,10 @@ impl TopologyKeeper {
         if self.dirty.links {
             return; // everything is about to be arranged anew
         }
-        let (Some(entry), Some(cluster)) = (self.entries.get(key), self.fleet.cluster_of.get(key)) else { return };
+        let (Some(entry), Some(cluster)) = (self.entries.get(key), self.fleet.cluster_of.get(key))
+        else {
+            return;
+        };
         let Some(topology) = self.fleet.clusters.get_mut(cluster) else { return };
         let known = Known {
             key: key.clone(),
@@ -208,8 +214,12 @@ impl TopologyKeeper {
             return;
         }
         let Some(listeners) = self.listeners.clone() else { return };
-        let changed: Vec<_> =
-            self.dirty.clusters.drain().filter_map(|name| self.fleet.clusters.get(&name).cloned()).collect();
+        let changed: Vec<_> = self
+            .dirty
+            .clusters
+            .drain()
+            .filter_map(|name| self.fleet.clusters.get(&name).cloned())
+            .collect();
         self.dirty.telling = true;
         let told = async move {
             for listener in &listeners.changed {
@@ -238,7 +248,14 @@ impl TopologyKeeper {
         }
     }
 
-    fn read(&mut self, probed: &InstanceKey, began: Timestamp, at: Instant, snapshot: Snapshot, ctx: &mut Context<Self>) {
+    fn read(
+        &mut self,
+        probed: &InstanceKey,
+        began: Timestamp,
+        at: Instant,
+        snapshot: Snapshot,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(key) = self.name_of(probed, &snapshot, ctx) else { return };
         let mut instance = snapshot.instance;
         instance.key = key.clone();
@@ -246,7 +263,12 @@ impl TopologyKeeper {
         let instance = Arc::new(instance);
         let entry = self.entries.entry(key.clone()).or_insert_with(|| {
             self.dirty.links = true;
-            Entry { instance: None, checks: Checks::default(), silence: Silence::default(), recorded: None }
+            Entry {
+                instance: None,
+                checks: Checks::default(),
+                silence: Silence::default(),
+                recorded: None,
+            }
         });
         let was = entry.instance.replace(instance.clone());
         entry.silence.observe(&instance, at);
@@ -263,8 +285,13 @@ impl TopologyKeeper {
             log::info!("instance.key":% = key; "{key} answers again");
         }
         let relinked = was.as_deref().is_none_or(|was| links(was) != links(&instance));
-        let due = entry.recorded.is_none_or(|last| at.duration_since(last) >= RECORD_POSITIONS_EVERY);
-        if relinked || due || recovered || was.as_deref().is_none_or(|was| role(was) != role(&instance)) {
+        let due =
+            entry.recorded.is_none_or(|last| at.duration_since(last) >= RECORD_POSITIONS_EVERY);
+        if relinked
+            || due
+            || recovered
+            || was.as_deref().is_none_or(|was| role(was) != role(&instance))
+        {
             entry.recorded = Some(at);
             self.dirty.records.insert(key.clone());
         }
@@ -275,7 +302,12 @@ impl TopologyKeeper {
     }
 
     /// Which key the server goes by; `None` when another name turned out to be the right one.
-    fn name_of(&mut self, probed: &InstanceKey, snapshot: &Snapshot, ctx: &mut Context<Self>) -> Option<InstanceKey> {
+    fn name_of(
+        &mut self,
+        probed: &InstanceKey,
+        snapshot: &Snapshot,
+        ctx: &mut Context<Self>,
+    ) -> Option<InstanceKey> {
         match self.names.judge(probed, snapshot) {
             Verdict::Known(key) if key == *probed => Some(key),
             Verdict::Known(key) => {
@@ -285,7 +317,11 @@ impl TopologyKeeper {
             }
             Verdict::ToVerify(verification) => {
                 let outcome = verification.run();
-                ctx.spawn(outcome.into_actor(self).map(|verified, keeper, _| keeper.names.settle(verified)));
+                ctx.spawn(
+                    outcome
+                        .into_actor(self)
+                        .map(|verified, keeper, _| keeper.names.settle(verified)),
+                );
                 Some(probed.clone())
             }
         }
@@ -302,11 +338,22 @@ impl TopologyKeeper {
         listeners.found.do_send(Watch { found: vec![(own, FoundAs::Seed)] });
     }
 
-    fn failed(&mut self, key: &InstanceKey, began: Timestamp, failure: ProbeFailure, ctx: &mut Context<Self>) {
+    fn failed(
+        &mut self,
+        key: &InstanceKey,
+        began: Timestamp,
+        failure: ProbeFailure,
+        ctx: &mut Context<Self>,
+    ) {
         let key = self.names.known(key);
         let entry = self.entries.entry(key.clone()).or_insert_with(|| {
             self.dirty.links = true;
-            Entry { instance: None, checks: Checks::default(), silence: Silence::default(), recorded: None }
+            Entry {
+                instance: None,
+                checks: Checks::default(),
+                silence: Silence::default(),
+                recorded: None,
+            }
         });
         if entry.checks.failure.as_ref().map(|old| old.kind) != Some(failure.kind) {
             log::warn!("instance.key":% = key, "error":% = failure; "{key} {failure}");
@@ -367,7 +414,10 @@ impl TopologyKeeper {
         match listeners.record.try_send(record) {
             Ok(()) => self.dirty.records.clear(),
             Err(SendError::Full(record)) => {
-                log::warn!("the backend is slow: {} servers wait to be stored", record.members.len());
+                log::warn!(
+                    "the backend is slow: {} servers wait to be stored",
+                    record.members.len()
+                );
                 self.dirty.forgotten = record.forgotten;
             }
             Err(SendError::Closed(_)) => log::error!("the recorder is gone"),
@@ -387,7 +437,12 @@ fn links(instance: &Instance) -> impl PartialEq + use<'_> {
 
 /// What a person looks for first; a change of it is stored soon.
 fn role(instance: &Instance) -> impl PartialEq + use<'_> {
-    (instance.read_only, instance.version.text(), instance.is_replicating(), instance.binlog.enabled)
+    (
+        instance.read_only,
+        instance.version.text(),
+        instance.is_replicating(),
+        instance.binlog.enabled,
+    )
 }
 
 impl Actor for TopologyKeeper {
@@ -419,7 +474,9 @@ impl Handler<Observed> for TopologyKeeper {
             return; // an answer that was under way
         }
         match observed.outcome {
-            Outcome::Read(snapshot) => self.read(&observed.key, observed.began, observed.at, *snapshot, ctx),
+            Outcome::Read(snapshot) => {
+                self.read(&observed.key, observed.began, observed.at, *snapshot, ctx)
+            }
             Outcome::Failed(failure) => self.failed(&observed.key, observed.began, failure, ctx),
             Outcome::Suspected => self.suspected(&observed.key),
         }

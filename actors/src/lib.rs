@@ -26,7 +26,7 @@ pub mod gateway;
 mod hooks;
 pub mod janitor;
 pub mod keeper;
-mod names;
+pub mod names;
 pub mod prober;
 pub mod raft_role;
 pub mod recorder;

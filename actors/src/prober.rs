@@ -183,7 +183,13 @@ impl Rounds {
     /// The first reading is due at once; later ones are spread over the interval by the server's name.
     fn begin() -> Self {
         let now = Instant::now();
-        Self { next_full: now, next_liveness: now, last_full: None, failures: 0, has_replicas: false }
+        Self {
+            next_full: now,
+            next_liveness: now,
+            last_full: None,
+            failures: 0,
+            has_replicas: false,
+        }
     }
 }
 
@@ -273,13 +279,15 @@ impl Watch {
         let began = Timestamp::now();
         let keeper = &self.keeper;
         let key = &self.key;
-        let check = self.server.check_alive(probing.deadline);
-        tokio::pin!(check);
-        let alive = match tokio::time::timeout(LATE, &mut check).await {
-            Ok(alive) => alive,
-            Err(_) => {
-                tell(keeper, key, began, Outcome::Suspected).await;
-                check.await
+        let alive = {
+            let check = self.server.check_alive(probing.deadline);
+            tokio::pin!(check);
+            match tokio::time::timeout(LATE, &mut check).await {
+                Ok(alive) => alive,
+                Err(_) => {
+                    tell(keeper, key, began, Outcome::Suspected).await;
+                    check.await
+                }
             }
         };
         self.rounds.next_liveness = Instant::now() + probing.liveness;
@@ -322,11 +330,18 @@ fn next_turn(key: &InstanceKey, poll: Duration) -> Instant {
 }
 
 /// How long to wait before a failed server is tried again.
-fn retry_pause(failures: u32, closely: bool, poll: Duration, factor: f64, max: Duration) -> Duration {
+fn retry_pause(
+    failures: u32,
+    closely: bool,
+    poll: Duration,
+    factor: f64,
+    max: Duration,
+) -> Duration {
     if closely {
         return CLOSE_RETRY;
     }
-    let growth = factor.max(1.0).powi(i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX));
+    let growth =
+        factor.max(1.0).powi(i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX));
     Duration::try_from_secs_f64(poll.as_secs_f64() * growth).unwrap_or(max).min(max.max(poll))
 }
 
@@ -354,7 +369,10 @@ mod tests {
             tokio::time::sleep_until(last).await;
             let next = next_turn(&key, poll);
             let gap = next - last;
-            assert!(gap >= poll - Duration::from_millis(2) && gap <= poll + Duration::from_millis(2), "{gap:?}");
+            assert!(
+                gap >= poll - Duration::from_millis(2) && gap <= poll + Duration::from_millis(2),
+                "{gap:?}"
+            );
             last = next;
         }
     }

@@ -134,10 +134,12 @@ impl Run {
             let settings = around.settings.borrow();
             let probing = &settings.probing;
             let at_once = settings.recovery.concurrency;
-            let crew = Crew::new(around.servers.clone(), probing.deadline, probing.step_limit, at_once);
+            let crew =
+                Crew::new(around.servers.clone(), probing.deadline, probing.step_limit, at_once);
             (crew, around.leadership.borrow().term)
         };
-        let earlier = around.registry.borrow().recoveries.get(&uid).map(|recovery| recovery.steps.clone());
+        let earlier =
+            around.registry.borrow().recoveries.get(&uid).map(|recovery| recovery.steps.clone());
         let (attempts, earlier) = (Attempts::default(), earlier.unwrap_or_default());
         let (story, hooks, plan) = (Vec::new(), Vec::new(), Vec::new());
         Self { uid, around, term, crew, attempts, earlier, story, hooks, plan, draft }
@@ -157,7 +159,10 @@ impl Run {
     async fn before(&mut self) -> Result<Option<Outcome>, Stopped> {
         let failed = self.run_hooks(HookList::PreFailover, None).await?;
         Ok(failed.map(|hook| Outcome::Aborted {
-            reason: format!("a hook of PreFailoverProcesses forbade it: {} ({})", hook.command, hook.ended),
+            reason: format!(
+                "a hook of PreFailoverProcesses forbade it: {} ({})",
+                hook.command, hook.ended
+            ),
         }))
     }
 
@@ -169,7 +174,14 @@ impl Run {
             let step = {
                 let settings = self.around.settings.borrow();
                 let registry = self.around.registry.borrow();
-                next(&view, &recovery, &registry, &settings.recovery, &self.attempts, Timestamp::now())
+                next(
+                    &view,
+                    &recovery,
+                    &registry,
+                    &settings.recovery,
+                    &self.attempts,
+                    Timestamp::now(),
+                )
             };
             match step {
                 Next::Perform(steps) => self.perform(steps).await?,
@@ -184,7 +196,10 @@ impl Run {
     async fn look(&mut self, recovery: &Recovery) -> Topology {
         let fleet = self.around.fleet.borrow().clone();
         let intent = &recovery.intent;
-        let base = fleet.topology_of(&intent.failed).map(|topology| (**topology).clone()).unwrap_or_default();
+        let base = fleet
+            .topology_of(&intent.failed)
+            .map(|topology| (**topology).clone())
+            .unwrap_or_default();
         let others = intent.replicas.iter().chain(&intent.source);
         let mut view = base;
         for key in others.clone() {
@@ -232,9 +247,15 @@ impl Run {
     async fn after(&mut self, outcome: &Outcome) -> Result<(), Stopped> {
         let kind = self.recovery()?.intent.kind;
         let lists = match outcome {
-            Outcome::Recovered { .. } if kind == Kind::Primary => [HookList::PostMasterFailover, HookList::PostFailover].as_slice(),
-            Outcome::Recovered { .. } => [HookList::PostIntermediateMasterFailover, HookList::PostFailover].as_slice(),
-            Outcome::Failed { .. } | Outcome::Aborted { .. } => [HookList::PostUnsuccessfulFailover].as_slice(),
+            Outcome::Recovered { .. } if kind == Kind::Primary => {
+                [HookList::PostMasterFailover, HookList::PostFailover].as_slice()
+            }
+            Outcome::Recovered { .. } => {
+                [HookList::PostIntermediateMasterFailover, HookList::PostFailover].as_slice()
+            }
+            Outcome::Failed { .. } | Outcome::Aborted { .. } => {
+                [HookList::PostUnsuccessfulFailover].as_slice()
+            }
         };
         for list in lists {
             self.run_hooks(*list, Some(outcome)).await?;
@@ -246,9 +267,14 @@ impl Run {
         let recovery = self.recovery()?;
         log::info!("recovery.id":% = self.uid, "cluster.name" = recovery.cluster.as_str(); "recovery of {} is over: {outcome}", recovery.intent.failed);
         let explanation = self.explanation(&recovery, &outcome);
-        let order = Order::CloseRecovery { uid: self.uid.clone(), outcome, explanation: Some(Box::new(explanation)) };
+        let order = Order::CloseRecovery {
+            uid: self.uid.clone(),
+            outcome,
+            explanation: Some(Box::new(explanation)),
+        };
         self.propose(order).await?;
-        let keys = recovery.intent.replicas.iter().chain([&recovery.intent.failed]).cloned().collect();
+        let keys =
+            recovery.intent.replicas.iter().chain([&recovery.intent.failed]).cloned().collect();
         let _ = self.around.discovery.try_send(ProbeAll(keys)); // only to show the result sooner
         Ok(())
     }
@@ -269,7 +295,11 @@ impl Run {
 
     /// Runs one list of hooks, at most once a recovery whoever carries it out; the first failure ends a list that may
     /// forbid, and is returned.
-    async fn run_hooks(&mut self, list: HookList, outcome: Option<&Outcome>) -> Result<Option<HookRun>, Stopped> {
+    async fn run_hooks(
+        &mut self,
+        list: HookList,
+        outcome: Option<&Outcome>,
+    ) -> Result<Option<HookRun>, Stopped> {
         let recovery = self.recovery()?;
         let settings = self.around.settings.borrow().clone();
         let commands = settings.hooks.list(list.key());
@@ -284,7 +314,12 @@ impl Run {
             Reply::NotFound => return Err(Stopped::Gone),
         }
         let fleet = self.around.fleet.borrow().clone();
-        let facts = HookFacts::of(&recovery, outcome, fleet.topology_of(&recovery.intent.failed).map(AsRef::as_ref), &settings.node);
+        let facts = HookFacts::of(
+            &recovery,
+            outcome,
+            fleet.topology_of(&recovery.intent.failed).map(AsRef::as_ref),
+            &settings.node,
+        );
         for hook in hooks_of(list, commands, &facts) {
             let run = hooks::run(hook, &settings.hooks).await;
             let error = (!run.ok).then(|| run.ended.clone());
@@ -292,7 +327,12 @@ impl Run {
             if let Some(ended) = &error {
                 log::warn!("recovery.id":% = self.uid; "{message}: {ended}");
             }
-            self.audit(vec![AuditedStep { at: Timestamp::now(), took: Some(run.took), message, error }]);
+            self.audit(vec![AuditedStep {
+                at: Timestamp::now(),
+                took: Some(run.took),
+                message,
+                error,
+            }]);
             self.hooks.push(run.clone());
             if !run.ok && list.may_forbid() {
                 return Ok(Some(run));
@@ -310,7 +350,11 @@ impl Run {
 
     fn check_leadership(&self) -> Result<(), Stopped> {
         let leadership = *self.around.leadership.borrow();
-        if leadership.leads && leadership.term == self.term { Ok(()) } else { Err(Stopped::Deposed) }
+        if leadership.leads && leadership.term == self.term {
+            Ok(())
+        } else {
+            Err(Stopped::Deposed)
+        }
     }
 
     async fn propose(&self, order: Order) -> Result<(), Stopped> {
@@ -345,4 +389,3 @@ impl Run {
         self.story.extend(steps);
     }
 }
-
