@@ -49,13 +49,17 @@ pub struct Analyst {
     discovery: Recipient<ProbeAll>,
     coordinator: Option<Recipient<Diagnosed>>,
     problems: Problems,
+    /// The latest picture of each cluster with problems, which may be newer than the published one.
+    latest: BTreeMap<String, Arc<Topology>>,
     trouble: HashMap<String, Trouble>,
 }
 
 /// A cluster in which something may be about to be decided.
 struct Trouble {
     since: Instant,
-    last_look: Instant,
+    next_look: Instant,
+    /// What is to be read when that time comes, if a timer is set for it.
+    waiting: Option<Vec<InstanceKey>>,
 }
 
 /// Tells the analyst who acts on its findings.
@@ -72,7 +76,7 @@ impl Analyst {
         published: watch::Sender<Arc<Problems>>,
         discovery: Recipient<ProbeAll>,
     ) -> Self {
-        let (problems, trouble) = (Problems::new(), HashMap::new());
+        let (problems, latest, trouble) = (Problems::new(), BTreeMap::new(), HashMap::new());
         Self {
             settings,
             fleet,
@@ -81,12 +85,13 @@ impl Analyst {
             discovery,
             coordinator: None,
             problems,
+            latest,
             trouble,
         }
     }
 
     /// Looks at one cluster.
-    fn examine(&mut self, topology: &Arc<Topology>) {
+    fn examine(&mut self, topology: &Arc<Topology>, ctx: &mut Context<Self>) {
         let Some(cluster) = topology.members().next().map(|member| member.place.cluster.clone())
         else {
             return;
@@ -96,8 +101,13 @@ impl Analyst {
             analyze(topology, &self.registry.borrow(), Timestamp::now(), &settings.analysis)
         };
         self.note_changes(&cluster, &found);
-        self.look_closer(&cluster, topology, &found);
-        if found.iter().any(|problem| problem.actionable)
+        self.look_closer(&cluster, topology, &found, ctx);
+        let failing = |problems: &[Problem]| {
+            problems.iter().any(|problem| problem.code != AnalysisCode::NoProblem)
+        };
+        let failed_before = self.problems.get(&cluster).is_some_and(|problems| failing(problems));
+        // Also once when all is well again.
+        if (failing(&found) || failed_before)
             && let Some(coordinator) = &self.coordinator
         {
             let diagnosed = Diagnosed { topology: topology.clone(), problems: found.clone() };
@@ -106,8 +116,10 @@ impl Analyst {
             }
         }
         let before = if found.is_empty() {
+            self.latest.remove(&cluster);
             self.problems.remove(&cluster)
         } else {
+            self.latest.insert(cluster.clone(), topology.clone());
             self.problems.insert(cluster, found.clone())
         };
         if before.unwrap_or_default() != found {
@@ -138,7 +150,13 @@ impl Analyst {
     }
 
     /// Has servers read again whose answers decide what the problem is.
-    fn look_closer(&mut self, cluster: &str, topology: &Arc<Topology>, found: &[Problem]) {
+    fn look_closer(
+        &mut self,
+        cluster: &str,
+        topology: &Arc<Topology>,
+        found: &[Problem],
+        ctx: &mut Context<Self>,
+    ) {
         let wanted: Vec<InstanceKey> = found
             .iter()
             .flat_map(|problem| urgent(problem, topology))
@@ -149,37 +167,43 @@ impl Analyst {
             .collect();
         if wanted.is_empty() {
             self.trouble.remove(cluster);
-            return;
+        } else {
+            self.ask(cluster, wanted, ctx);
         }
-        self.ask(cluster, wanted);
     }
 
     /// Asks for readings, often at first and less often when the trouble stays.
-    fn ask(&mut self, cluster: &str, wanted: Vec<InstanceKey>) {
+    fn ask(&mut self, cluster: &str, wanted: Vec<InstanceKey>, ctx: &mut Context<Self>) {
         let now = Instant::now();
-        let trouble = self
-            .trouble
-            .entry(cluster.to_owned())
-            .or_insert(Trouble { since: now, last_look: now - OLD_GAP });
-        let gap = if trouble.since.elapsed() < FRESH_FOR { FRESH_GAP } else { OLD_GAP };
-        if trouble.last_look.elapsed() >= gap {
-            trouble.last_look = now;
+        let trouble = self.trouble.entry(cluster.to_owned()).or_insert(Trouble {
+            since: now,
+            next_look: now,
+            waiting: None,
+        });
+        if now >= trouble.next_look {
+            let gap = if trouble.since.elapsed() < FRESH_FOR { FRESH_GAP } else { OLD_GAP };
+            trouble.next_look = now + gap;
             // A full mailbox means that discovery is about to read what was asked for before.
             let _ = self.discovery.try_send(ProbeAll(wanted));
+        } else if trouble.waiting.replace(wanted).is_none() {
+            let cluster = cluster.to_owned();
+            ctx.run_later(trouble.next_look - now, move |analyst, ctx| {
+                let waiting =
+                    analyst.trouble.get_mut(&cluster).and_then(|trouble| trouble.waiting.take());
+                if let Some(wanted) = waiting {
+                    analyst.ask(&cluster, wanted, ctx);
+                }
+            });
         }
     }
 
     /// Time passes without events too: windows end, silence grows.
-    fn again(&mut self) {
+    fn again(&mut self, ctx: &mut Context<Self>) {
         let fleet = self.fleet.borrow().clone();
-        let clusters: Vec<_> = self
-            .problems
-            .keys()
-            .filter_map(|name| fleet.clusters.get(name.as_str()).cloned())
-            .collect();
+        self.latest.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
         self.problems.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
-        for topology in clusters {
-            self.examine(&topology);
+        for topology in self.latest.values().cloned().collect::<Vec<_>>() {
+            self.examine(&topology, ctx);
         }
     }
 }
@@ -188,7 +212,7 @@ impl Actor for Analyst {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(AGAIN_EVERY, |analyst, _| analyst.again());
+        ctx.run_interval(AGAIN_EVERY, |analyst, ctx| analyst.again(ctx));
     }
 }
 
@@ -203,9 +227,9 @@ impl Handler<ReportTo> for Analyst {
 impl Handler<ClustersChanged> for Analyst {
     type Result = ();
 
-    fn handle(&mut self, ClustersChanged(clusters): ClustersChanged, _: &mut Self::Context) {
+    fn handle(&mut self, ClustersChanged(clusters): ClustersChanged, ctx: &mut Self::Context) {
         for topology in &clusters {
-            self.examine(topology);
+            self.examine(topology, ctx);
         }
     }
 }
@@ -214,13 +238,13 @@ impl Handler<Suspicious> for Analyst {
     type Result = ();
 
     /// The server's replicas are read at once: they tell whether it is silent for them as well.
-    fn handle(&mut self, Suspicious { topology, key }: Suspicious, _: &mut Self::Context) {
+    fn handle(&mut self, Suspicious { topology, key }: Suspicious, ctx: &mut Self::Context) {
         let cluster =
             topology.get(&key).map(|member| member.place.cluster.clone()).unwrap_or_default();
         let replicas: Vec<_> =
             topology.replicas_of(&key).map(|member| member.key.clone()).collect();
         if !replicas.is_empty() {
-            self.ask(&cluster, replicas);
+            self.ask(&cluster, replicas, ctx);
         }
     }
 }

@@ -321,6 +321,9 @@ async fn detect(
 ) -> Result<(), String> {
     let settings = around.settings.borrow().clone();
     let Some(detection) = detection_of(problem, Timestamp::now()) else { return Ok(()) };
+    if around.registry.borrow().has_detection(&detection, settings.recovery.detection_block) {
+        return Ok(()); // what is said again and again need not go through the log again and again
+    }
     let order = Order::RegisterDetection {
         detection,
         period_s: settings.recovery.detection_block.as_secs(),
