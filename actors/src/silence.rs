@@ -35,6 +35,10 @@ impl Silence {
             position: instance.gtid.io_pos.clone(),
             running: instance.io_running(),
         });
+        self.take(received, at);
+    }
+
+    fn take(&mut self, received: Option<Received>, at: Instant) {
         if received != self.received || self.since.is_none() {
             self.received = received;
             self.since = Some(at);
@@ -46,5 +50,51 @@ impl Silence {
     pub fn silent_for(&self) -> Option<Duration> {
         self.received.as_ref()?;
         Some(self.until?.duration_since(self.since?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: u64, start: Instant) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    fn heard(silence: &mut Silence, heartbeats: u64, at: Instant) {
+        let received = Received { heartbeats: Some(heartbeats), read: None, position: None, running: true };
+        silence.take(Some(received), at);
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_first_reading_that_saw_the_state_to_the_latest() {
+        let (mut silence, start) = (Silence::default(), Instant::now());
+        heard(&mut silence, 7, start);
+        assert_eq!(silence.silent_for(), Some(Duration::ZERO));
+        heard(&mut silence, 7, after(3, start));
+        assert_eq!(silence.silent_for(), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_heartbeat_ends_the_silence() {
+        let (mut silence, start) = (Silence::default(), Instant::now());
+        heard(&mut silence, 7, start);
+        heard(&mut silence, 8, after(30, start));
+        assert_eq!(silence.silent_for(), Some(Duration::ZERO));
+    }
+
+    /// ham4db itself was stopped for half a minute: nothing is proven of that time.
+    #[test]
+    fn time_in_which_nobody_looked_is_not_silence() {
+        let (mut silence, start) = (Silence::default(), Instant::now());
+        heard(&mut silence, 7, start);
+        assert_eq!(silence.silent_for(), Some(Duration::ZERO), "however late it is asked");
+    }
+
+    #[test]
+    fn a_server_that_follows_nobody_is_not_silent() {
+        let mut silence = Silence::default();
+        silence.take(None, Instant::now());
+        assert_eq!(silence.silent_for(), None);
     }
 }
