@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use ham4db_domain::analysis::{AnalysisCode, Problem, analyze};
+use ham4db_domain::checks::seconds_between;
 use ham4db_domain::command::{Order, Reply};
 use ham4db_domain::explain::Explanation;
 use ham4db_domain::hooks::{HookFacts, HookList, hooks_of};
@@ -12,7 +14,7 @@ use ham4db_domain::key::InstanceKey;
 use ham4db_domain::recovery::{
     Circumstances, Outcome, Refusal, detection_of, may_begin, open_recovery,
 };
-use ham4db_domain::registry::RecoveryUid;
+use ham4db_domain::registry::{Detection, RecoveryUid, Registry};
 use ham4db_domain::topology::Topology;
 use ham4db_store::Store;
 use jiff::Timestamp;
@@ -321,7 +323,7 @@ async fn detect(
 ) -> Result<(), String> {
     let settings = around.settings.borrow().clone();
     let Some(detection) = detection_of(problem, Timestamp::now()) else { return Ok(()) };
-    if around.registry.borrow().has_detection(&detection, settings.recovery.detection_block) {
+    if is_noted(&around.registry.borrow(), &detection, settings.recovery.detection_block) {
         return Ok(()); // what is said again and again need not go through the log again and again
     }
     let order = Order::RegisterDetection {
@@ -348,13 +350,22 @@ async fn detect(
     Ok(())
 }
 
+/// The same failure is noted already, and its period has not ended.
+fn is_noted(registry: &Registry, detection: &Detection, period: Duration) -> bool {
+    registry.detections.iter().any(|noted| {
+        noted.failed == detection.failed
+            && noted.actionable == detection.actionable
+            && seconds_between(noted.at, detection.at) < period.as_secs_f64()
+    })
+}
+
 impl Actor for RecoveryCoordinator {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         self.resume(ctx);
-        ctx.run_interval(std::time::Duration::from_secs(1), |coordinator, ctx| {
+        ctx.run_interval(Duration::from_secs(1), |coordinator, ctx| {
             coordinator.revive(ctx)
         });
         log::debug!("recoveries are coordinated since {:?}", self.started.elapsed());
