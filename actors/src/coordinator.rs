@@ -15,14 +15,13 @@ use ham4db_domain::recovery::{
     Circumstances, Outcome, Refusal, detection_of, may_begin, open_recovery,
 };
 use ham4db_domain::registry::{Detection, RecoveryUid, Registry};
-use ham4db_domain::topology::Topology;
+use ham4db_domain::topology::{Topology, alias_of};
 use ham4db_store::Store;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::analyst::Diagnosed;
-use crate::fleet::alias_of;
 use crate::hooks;
 use crate::raft_role::Propose;
 use crate::run::{RecoveryRun, RunEnded, Surroundings};
@@ -169,7 +168,7 @@ impl RecoveryCoordinator {
         let registry = self.around.registry.borrow();
         let circumstances = Circumstances {
             now: Timestamp::now(),
-            alias: alias_of(&problem.cluster, topology, &registry, &settings.aliases),
+            alias: alias_of(topology, &registry, &settings.aliases, Timestamp::now()),
             leads: self.around.leadership.borrow().leads,
             failed_since: self.suspected.get(&problem.key).copied(),
             forced: request.is_some(),
@@ -265,7 +264,7 @@ impl RecoveryCoordinator {
             let settings = self.around.settings.borrow();
             let registry = self.around.registry.borrow();
             let mut recovery = open_recovery(uid.clone(), &problem, &topology, Timestamp::now());
-            recovery.alias = alias_of(&problem.cluster, &topology, &registry, &settings.aliases);
+            recovery.alias = alias_of(&topology, &registry, &settings.aliases, Timestamp::now());
             recovery.node.clone_from(&settings.node);
             recovery.term = self.around.leadership.borrow().term;
             if let Some(request) = &request {
@@ -365,9 +364,7 @@ impl Actor for RecoveryCoordinator {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         self.resume(ctx);
-        ctx.run_interval(Duration::from_secs(1), |coordinator, ctx| {
-            coordinator.revive(ctx)
-        });
+        ctx.run_interval(Duration::from_secs(1), |coordinator, ctx| coordinator.revive(ctx));
         log::debug!("recoveries are coordinated since {:?}", self.started.elapsed());
     }
 }

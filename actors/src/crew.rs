@@ -10,7 +10,7 @@ use ham4db_domain::checks::Checks;
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::registry::AuditedStep;
 use ham4db_domain::step::Step;
-use ham4db_domain::topology::{Server as Known, Topology};
+use ham4db_domain::topology::{Member, Server as Known, Topology};
 use ham4db_mysql::server::{Server, Servers};
 use jiff::Timestamp;
 
@@ -93,7 +93,7 @@ impl Crew {
                     (before.and_then(|member| member.instance.clone()), checks)
                 }
             };
-            view = view.replace(Known { key, instance, checks, silent_for: None });
+            view = put(&view, Known { key, instance, checks, silent_for: None });
         }
         view
     }
@@ -123,6 +123,23 @@ impl Crew {
             }
         }
     }
+}
+
+/// The view with newer facts of one server. Places stay: a recovery moves servers about, and is over when they have
+/// moved.
+fn put(view: &Topology, server: Known) -> Topology {
+    if let Some(replaced) = view.replace(server.clone()) {
+        return replaced;
+    }
+    let old = view.get(&server.key);
+    view.with(Member {
+        place: old.map(|member| member.place.clone()).unwrap_or_default(),
+        errant: old.map(|member| member.errant.clone()).unwrap_or_default(),
+        key: server.key,
+        instance: server.instance,
+        checks: server.checks,
+        silent_for: server.silent_for,
+    })
 }
 
 /// Takes steps of one server in order; the first failure ends them.

@@ -105,6 +105,27 @@ struct Entry {
     recorded: Option<Instant>,
 }
 
+impl Entry {
+    /// A server of which nothing is known but its name.
+    fn heard_of() -> Self {
+        Self {
+            instance: None,
+            checks: Checks::default(),
+            silence: Silence::default(),
+            recorded: None,
+        }
+    }
+
+    fn known(&self, key: &InstanceKey) -> Known {
+        Known {
+            key: key.clone(),
+            instance: self.instance.clone(),
+            checks: self.checks.clone(),
+            silent_for: self.silence.silent_for(),
+        }
+    }
+}
+
 /// What has changed and has not been passed on yet.
 #[derive(Default)]
 struct Dirty {
@@ -151,26 +172,12 @@ impl TopologyKeeper {
         if !std::mem::take(&mut self.dirty.links) {
             return;
         }
-        let servers = self
-            .entries
-            .iter()
-            .map(|(key, entry)| Known {
-                key: key.clone(),
-                instance: entry.instance.clone(),
-                checks: entry.checks.clone(),
-                silent_for: entry.silence.silent_for(),
-            })
-            .collect();
+        let servers: Vec<Known> =
+            self.entries.iter().map(|(key, entry)| entry.known(key)).collect();
         let mut clusters = BTreeMap::new();
         let mut cluster_of = HashMap::with_capacity(self.entries.len());
         for topology in arrange(servers) {
-            let Some(name) = topology
-                .members()
-                .next()
-                .map(|member| Arc::<str>::from(member.place.cluster.as_str()))
-            else {
-                continue;
-            };
+            let Some(name) = topology.cluster().map(Arc::<str>::from) else { continue };
             for member in topology.members() {
                 cluster_of.insert(member.key.clone(), name.clone());
             }
@@ -181,25 +188,23 @@ impl TopologyKeeper {
         self.dirty.picture = true;
     }
 
-    /// Puts one server's new state into its cluster.
+    /// Puts one server's new state into its cluster; a state that moves servers about waits for the next arrangement.
     fn refresh(&mut self, key: &InstanceKey) {
         if self.dirty.links {
             return; // everything is about to be arranged anew
         }
-        let (Some(entry), Some(cluster)) = (self.entries.get(key), self.fleet.cluster_of.get(key))
-        else {
-            return;
-        };
-        let Some(topology) = self.fleet.clusters.get_mut(cluster) else { return };
-        let known = Known {
-            key: key.clone(),
-            instance: entry.instance.clone(),
-            checks: entry.checks.clone(),
-            silent_for: entry.silence.silent_for(),
-        };
-        *topology = Arc::new(topology.replace(known));
-        self.dirty.clusters.insert(cluster.clone());
-        self.dirty.picture = true;
+        let Some(entry) = self.entries.get(key) else { return };
+        let cluster = self.fleet.cluster_of.get(key).cloned();
+        let topology = cluster.as_ref().and_then(|cluster| self.fleet.clusters.get_mut(cluster));
+        let replaced = topology.as_ref().and_then(|topology| topology.replace(entry.known(key)));
+        match (cluster, topology, replaced) {
+            (Some(cluster), Some(topology), Some(replaced)) => {
+                *topology = Arc::new(replaced);
+                self.dirty.clusters.insert(cluster);
+                self.dirty.picture = true;
+            }
+            _ => self.dirty.links = true,
+        }
     }
 
     fn publish(&mut self) {
@@ -261,15 +266,7 @@ impl TopologyKeeper {
         instance.key = key.clone();
         self.names.canonicalise(&mut instance);
         let instance = Arc::new(instance);
-        let entry = self.entries.entry(key.clone()).or_insert_with(|| {
-            self.dirty.links = true;
-            Entry {
-                instance: None,
-                checks: Checks::default(),
-                silence: Silence::default(),
-                recorded: None,
-            }
-        });
+        let entry = self.entries.entry(key.clone()).or_insert_with(Entry::heard_of);
         let was = entry.instance.replace(instance.clone());
         entry.silence.observe(&instance, at);
         let now = Timestamp::now();
@@ -284,18 +281,12 @@ impl TopologyKeeper {
         if recovered {
             log::info!("instance.key":% = key; "{key} answers again");
         }
-        let relinked = was.as_deref().is_none_or(|was| links(was) != links(&instance));
         let due =
             entry.recorded.is_none_or(|last| at.duration_since(last) >= RECORD_POSITIONS_EVERY);
-        if relinked
-            || due
-            || recovered
-            || was.as_deref().is_none_or(|was| role(was) != role(&instance))
-        {
+        if due || recovered || was.as_deref().is_none_or(|was| role(was) != role(&instance)) {
             entry.recorded = Some(at);
             self.dirty.records.insert(key.clone());
         }
-        self.dirty.links |= relinked;
         self.refresh(&key);
         self.follow_up(&instance);
         self.pass_on(ctx);
@@ -346,15 +337,7 @@ impl TopologyKeeper {
         ctx: &mut Context<Self>,
     ) {
         let key = self.names.known(key);
-        let entry = self.entries.entry(key.clone()).or_insert_with(|| {
-            self.dirty.links = true;
-            Entry {
-                instance: None,
-                checks: Checks::default(),
-                silence: Silence::default(),
-                recorded: None,
-            }
-        });
+        let entry = self.entries.entry(key.clone()).or_insert_with(Entry::heard_of);
         if entry.checks.failure.as_ref().map(|old| old.kind) != Some(failure.kind) {
             log::warn!("instance.key":% = key, "error":% = failure; "{key} {failure}");
             self.dirty.records.insert(key.clone());
@@ -423,16 +406,6 @@ impl TopologyKeeper {
             Err(SendError::Closed(_)) => log::error!("the recorder is gone"),
         }
     }
-}
-
-/// What places a server in the tree; a change of it makes a new arrangement necessary.
-fn links(instance: &Instance) -> impl PartialEq + use<'_> {
-    (
-        instance.source(),
-        instance.server_uuid.as_deref(),
-        instance.group.as_ref().map(|group| (&group.name, &group.role, &group.primary)),
-        instance.suggested_alias.as_deref(),
-    )
 }
 
 /// What a person looks for first; a change of it is stored soon.

@@ -62,7 +62,8 @@ mod tests {
     }
 
     fn heard(silence: &mut Silence, heartbeats: u64, at: Instant) {
-        let received = Received { heartbeats: Some(heartbeats), read: None, position: None, running: true };
+        let received =
+            Received { heartbeats: Some(heartbeats), read: None, position: None, running: true };
         silence.take(Some(received), at);
     }
 
