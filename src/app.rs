@@ -89,7 +89,7 @@ impl Node {
             log: raft.clone().recipient(),
             discovery: discovery.clone().recipient(),
         };
-        let coordinator = RecoveryCoordinator::new(around.clone(), store.clone()).start();
+        let coordinator = RecoveryCoordinator::new(around.clone(), problems.clone(), store.clone()).start();
         let fencer = Fencer::new(around, discovery.clone().recipient()).start();
         let recorder = Recorder::new(store.clone()).start();
         let gateway = LeaderGateway {
@@ -111,7 +111,10 @@ impl Node {
         .start();
 
         // Each of these is sent once, to an actor that was just started.
-        analyst.do_send(ReportTo(coordinator.clone().recipient()));
+        analyst.do_send(ReportTo {
+            diagnosed: coordinator.clone().recipient(),
+            restarts: coordinator.clone().recipient(),
+        });
         keeper.do_send(Listen(Listeners {
             changed: vec![analyst.clone().recipient(), fencer.clone().recipient()],
             suspicious: analyst.clone().recipient(),

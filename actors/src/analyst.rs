@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use ham4db_domain::analysis::{AnalysisCode, Problem, Urgent, analyze, urgent};
+use ham4db_domain::analysis::{AnalysisCode, Input, Memory, Problem, Urgent, analyze, urgent};
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::registry::Registry;
 use ham4db_domain::topology::Topology;
@@ -40,6 +40,9 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 /// Least time between two urgent readings of a server after that.
 const OLD_GAP: Duration = Duration::from_secs(1);
 
+/// How long a position is remembered at which a server seemed locked.
+const REMEMBER: Duration = Duration::from_secs(3600);
+
 /// Owns what is wrong with each cluster, and since when.
 pub struct Analyst {
     settings: LiveSettings,
@@ -47,7 +50,8 @@ pub struct Analyst {
     registry: watch::Receiver<Arc<Registry>>,
     published: watch::Sender<Arc<Problems>>,
     discovery: Recipient<ProbeAll>,
-    coordinator: Option<Recipient<Diagnosed>>,
+    reports: Option<ReportTo>,
+    memory: Memory,
     problems: Problems,
     /// The latest picture of each cluster with problems, which may be newer than the published one.
     latest: BTreeMap<String, Arc<Topology>>,
@@ -65,7 +69,17 @@ struct Trouble {
 /// Tells the analyst who acts on its findings.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReportTo(pub Recipient<Diagnosed>);
+pub struct ReportTo {
+    /// Who decides about recoveries.
+    pub diagnosed: Recipient<Diagnosed>,
+    /// Who restarts receivers.
+    pub restarts: Recipient<RestartReceivers>,
+}
+
+/// Asks to stop and start the receivers of these replicas.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RestartReceivers(pub Vec<InstanceKey>);
 
 impl Analyst {
     /// An analyst that has not looked at anything yet.
@@ -83,7 +97,8 @@ impl Analyst {
             registry,
             published,
             discovery,
-            coordinator: None,
+            reports: None,
+            memory: Memory::default(),
             problems,
             latest,
             trouble,
@@ -92,26 +107,25 @@ impl Analyst {
 
     /// Looks at one cluster.
     fn examine(&mut self, topology: &Arc<Topology>, ctx: &mut Context<Self>) {
-        let Some(cluster) = topology.members().next().map(|member| member.place.cluster.clone())
-        else {
-            return;
-        };
+        let Some(cluster) = topology.cluster().map(str::to_owned) else { return };
+        let registry = self.registry.borrow().clone();
         let found = {
-            let settings = self.settings.borrow();
-            analyze(topology, &self.registry.borrow(), Timestamp::now(), &settings.analysis)
+            let policy = &self.settings.borrow().analysis;
+            let now = Timestamp::now();
+            analyze(&Input { topology, registry: &registry, memory: &self.memory, policy, now })
         };
         self.note_changes(&cluster, &found);
-        self.look_closer(&cluster, topology, &found, ctx);
+        self.look_closer(&cluster, topology, &registry, &found, ctx);
         let failing = |problems: &[Problem]| {
             problems.iter().any(|problem| problem.code != AnalysisCode::NoProblem)
         };
         let failed_before = self.problems.get(&cluster).is_some_and(|problems| failing(problems));
         // Also once when all is well again.
         if (failing(&found) || failed_before)
-            && let Some(coordinator) = &self.coordinator
+            && let Some(reports) = &self.reports
         {
             let diagnosed = Diagnosed { topology: topology.clone(), problems: found.clone() };
-            if coordinator.try_send(diagnosed).is_err() {
+            if reports.diagnosed.try_send(diagnosed).is_err() {
                 log::warn!("cluster.name":% = cluster; "the recovery coordinator is busy; {cluster} is reported again");
             }
         }
@@ -154,21 +168,45 @@ impl Analyst {
         &mut self,
         cluster: &str,
         topology: &Arc<Topology>,
+        registry: &Registry,
         found: &[Problem],
         ctx: &mut Context<Self>,
     ) {
-        let wanted: Vec<InstanceKey> = found
-            .iter()
-            .flat_map(|problem| urgent(problem, topology))
-            .filter_map(|urgent| match urgent {
-                Urgent::Probe(key) => Some(key),
-                Urgent::RestartReceiver(_) | Urgent::RecordStale { .. } => None,
-            })
-            .collect();
+        let now = Timestamp::now();
+        let mut wanted = Vec::new();
+        let mut rest = Vec::new();
+        for urgent in found.iter().flat_map(|problem| urgent(problem, topology, registry)) {
+            match urgent {
+                Urgent::Reprobe { key } => wanted.push(key),
+                Urgent::NotePosition { key, position } => self.memory.note_position(key, position, now),
+                Urgent::RestartReceiver { .. } => rest.push(urgent),
+            }
+        }
+        self.restart_receivers(rest, now);
         if wanted.is_empty() {
             self.trouble.remove(cluster);
         } else {
             self.ask(cluster, wanted, ctx);
+        }
+    }
+
+    /// Has receivers restarted, so that a locked source shows itself; seldom, and only while recoveries are on.
+    fn restart_receivers(&mut self, wanted: Vec<Urgent>, now: Timestamp) {
+        if wanted.is_empty() || self.registry.borrow().recoveries_disabled.is_some() {
+            return;
+        }
+        let replicas: Vec<_> = self
+            .memory
+            .admit(wanted, now)
+            .into_iter()
+            .filter_map(|urgent| match urgent {
+                Urgent::RestartReceiver { replica, .. } => Some(replica),
+                Urgent::Reprobe { .. } | Urgent::NotePosition { .. } => None,
+            })
+            .collect();
+        if let (false, Some(reports)) = (replicas.is_empty(), &self.reports) {
+            // At most once in half a minute for each source.
+            reports.restarts.do_send(RestartReceivers(replicas));
         }
     }
 
@@ -200,6 +238,7 @@ impl Analyst {
     /// Time passes without events too: windows end, silence grows.
     fn again(&mut self, ctx: &mut Context<Self>) {
         let fleet = self.fleet.borrow().clone();
+        self.memory.prune(Timestamp::now(), REMEMBER);
         self.latest.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
         self.problems.retain(|name, _| fleet.clusters.contains_key(name.as_str()));
         for topology in self.latest.values().cloned().collect::<Vec<_>>() {
@@ -219,8 +258,8 @@ impl Actor for Analyst {
 impl Handler<ReportTo> for Analyst {
     type Result = ();
 
-    fn handle(&mut self, ReportTo(coordinator): ReportTo, _: &mut Self::Context) {
-        self.coordinator = Some(coordinator);
+    fn handle(&mut self, report_to: ReportTo, _: &mut Self::Context) {
+        self.reports = Some(report_to);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use ham4db_domain::analysis::{AnalysisCode, Problem, analyze};
+use ham4db_domain::analysis::{AnalysisCode, Problem};
 use ham4db_domain::checks::seconds_between;
 use ham4db_domain::command::{Order, Reply};
 use ham4db_domain::explain::Explanation;
@@ -15,13 +15,15 @@ use ham4db_domain::recovery::{
     Circumstances, Outcome, Refusal, detection_of, may_begin, open_recovery,
 };
 use ham4db_domain::registry::{Detection, RecoveryUid, Registry};
+use ham4db_domain::step::Step;
 use ham4db_domain::topology::{Topology, alias_of};
 use ham4db_store::Store;
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::analyst::Diagnosed;
+use crate::analyst::{Diagnosed, Problems, RestartReceivers};
+use crate::crew::Crew;
 use crate::hooks;
 use crate::raft_role::Propose;
 use crate::run::{RecoveryRun, RunEnded, Surroundings};
@@ -60,6 +62,7 @@ pub enum NotRecovered {
 /// Owns the runs, and what was last refused.
 pub struct RecoveryCoordinator {
     around: Surroundings,
+    problems: watch::Receiver<Arc<Problems>>,
     store: Store,
     started: Instant,
     /// Recoveries that are being opened or carried out.
@@ -87,10 +90,11 @@ struct Beginning {
 
 impl RecoveryCoordinator {
     /// A coordinator without runs.
-    pub fn new(around: Surroundings, store: Store) -> Self {
+    pub fn new(around: Surroundings, problems: watch::Receiver<Arc<Problems>>, store: Store) -> Self {
         let (runs, busy) = (HashMap::new(), HashSet::new());
         Self {
             around,
+            problems,
             store,
             started: Instant::now(),
             runs,
@@ -433,12 +437,11 @@ impl RecoveryCoordinator {
         let nothing = || NotRecovered::NothingWrong(request.failed.clone());
         let fleet = self.around.fleet.borrow().clone();
         let topology = fleet.topology_of(&request.failed).cloned().ok_or_else(nothing)?;
-        let problem = {
-            let settings = self.around.settings.borrow();
-            let registry = self.around.registry.borrow();
-            let found = analyze(&topology, &registry, Timestamp::now(), &settings.analysis);
-            found.into_iter().find(|problem| problem.key == request.failed).ok_or_else(nothing)?
-        };
+        let problems = self.problems.borrow().clone();
+        let problem = topology.cluster().and_then(|cluster| {
+            problems.get(cluster)?.iter().find(|problem| problem.key == request.failed).cloned()
+        });
+        let problem = problem.ok_or_else(nothing)?;
         if self.busy.contains(&problem.key) {
             return Err(NotRecovered::Refused(format!(
                 "something is being done about {} already",
@@ -451,5 +454,30 @@ impl RecoveryCoordinator {
         let (sender, receiver) = oneshot::channel();
         self.begin(Beginning { problem, topology, request: Some(request) }, Some(sender), ctx);
         Ok(receiver)
+    }
+}
+
+impl Handler<RestartReceivers> for RecoveryCoordinator {
+    type Result = ();
+
+    fn handle(&mut self, RestartReceivers(replicas): RestartReceivers, _: &mut Self::Context) {
+        if !self.around.leadership.borrow().leads {
+            return;
+        }
+        let steps = replicas.into_iter().flat_map(|replica| {
+            [Step::StopReceiving { server: replica.clone() }, Step::StartReplication { server: replica }]
+        });
+        let steps: Vec<_> = steps.collect();
+        let settings = self.around.settings.borrow().clone();
+        let (probing, at_once) = (&settings.probing, settings.recovery.concurrency);
+        let mut crew = Crew::new(self.around.servers.clone(), probing.deadline, probing.deadline, at_once);
+        actix::spawn(async move {
+            for taken in crew.perform(steps).await {
+                match taken.audit.error {
+                    None => log::info!("instance.key":% = taken.step.server(); "{}", taken.audit.message),
+                    Some(error) => log::warn!("instance.key":% = taken.step.server(); "{}: {error}", taken.step),
+                }
+            }
+        });
     }
 }

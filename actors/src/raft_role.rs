@@ -51,7 +51,7 @@ impl Handler<Propose> for RaftRole {
     fn handle(&mut self, Propose(command): Propose, _: &mut Self::Context) -> Self::Result {
         let log = self.log.clone();
         Box::pin(async move {
-            let proposed = tokio::task::spawn_blocking(move || log.propose(command));
+            let proposed = tokio::task::spawn_blocking(move || log.propose(&command));
             match tokio::time::timeout(LIMIT, proposed).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(panicked)) => Err(ProposeError::Stopped(Box::new(panicked))),

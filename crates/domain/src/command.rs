@@ -3,15 +3,21 @@
 //! Variants and fields are only ever added: old logs stay readable. `apply` reads no clock and draws no random
 //! number; whatever it needs of either stands in the command.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::seconds_between;
 use crate::explain::Explanation;
 use crate::instance::PromotionRule;
 use crate::key::InstanceKey;
-use crate::recovery::{Choice, Outcome};
+use crate::recovery::{Choice, Kind, Outcome};
 use crate::registry::{
-    Acknowledgement, AuditedStep, Detection, Downtime, Fence, Maintenance, Recovery, RecoveryUid,
+    LOST_IN_RECOVERY,
+    Acknowledgement, AuditedStep, Candidate, Closed, Detection, Disabled, Downtime, Fence,
+    Maintenance, Recovery, RecoveryUid, Registry,
 };
 
 /// One entry of the log.
@@ -217,4 +223,385 @@ pub enum Reply {
         /// Why, in words for users.
         reason: String,
     },
+}
+
+/// A row of the replicated state, by the place it has in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// `downtimes`.
+    Downtime(InstanceKey),
+    /// `maintenance`.
+    Maintenance(InstanceKey),
+    /// `candidates`.
+    Candidate(InstanceKey),
+    /// `tags` of one server.
+    Tags(InstanceKey),
+    /// `aliases`.
+    Alias(String),
+    /// `recoveries_disabled`.
+    Switch,
+    /// `seeds`.
+    Seed(InstanceKey),
+    /// `forgotten`.
+    Forgotten(InstanceKey),
+    /// `detections`, one of them.
+    Detection(u64),
+    /// `recoveries`.
+    Recovery(RecoveryUid),
+    /// `fences`.
+    Fence(InstanceKey),
+}
+
+/// What applying a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The answer.
+    pub reply: Reply,
+    /// The rows that are different now, or gone.
+    pub rows: Vec<Row>,
+}
+
+impl Applied {
+    fn done(rows: Vec<Row>) -> Self {
+        Self { reply: Reply::Done, rows }
+    }
+
+    fn refused(reason: impl Into<String>) -> Self {
+        Self { reply: Reply::Refused { reason: reason.into() }, rows: Vec::new() }
+    }
+
+    fn removed(existed: bool, row: Row) -> Self {
+        if existed {
+            Self::done(vec![row])
+        } else {
+            Self { reply: Reply::NotFound, rows: Vec::new() }
+        }
+    }
+}
+
+/// Most lines of a recovery's story that are kept.
+const MOST_STEPS: usize = 1000;
+/// How long servers that were lost in a recovery are in downtime, unless they are found well before.
+const LOST_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(365 * 24);
+/// Most detections that are kept.
+const MOST_DETECTIONS: usize = 1000;
+
+/// Carries out one command. The same commands give the same registry on every node.
+pub fn apply(registry: &mut Registry, command: &Command) -> Applied {
+    let at = command.at;
+    match &command.order {
+        Order::Discover { key } => {
+            registry.seeds.insert(key.clone());
+            registry.forgotten.remove(key);
+            Applied::done(vec![Row::Seed(key.clone()), Row::Forgotten(key.clone())])
+        }
+        Order::Forget { key } => forget(registry, key, at),
+        Order::BeginDowntime { key, downtime } => {
+            registry.downtimes.insert(key.clone(), downtime.clone());
+            Applied::done(vec![Row::Downtime(key.clone())])
+        }
+        Order::EndDowntime { key } => {
+            Applied::removed(registry.downtimes.remove(key).is_some(), Row::Downtime(key.clone()))
+        }
+        Order::BeginMaintenance { key, maintenance } => match registry.maintenance.get(key) {
+            Some(held) if held.ends > at => Applied::refused(format!(
+                "{key} is locked by {} until {}: {}",
+                held.owner, held.ends, held.reason
+            )),
+            _ => {
+                registry.maintenance.insert(key.clone(), maintenance.clone());
+                Applied::done(vec![Row::Maintenance(key.clone())])
+            }
+        },
+        Order::EndMaintenance { key } => Applied::removed(
+            registry.maintenance.remove(key).is_some(),
+            Row::Maintenance(key.clone()),
+        ),
+        Order::RegisterCandidate { rule: PromotionRule::Must, .. } => {
+            Applied::refused("the rule `must` cannot be registered")
+        }
+        Order::RegisterCandidate { key, rule } => {
+            registry.candidates.insert(key.clone(), Candidate { rule: *rule, registered: at });
+            Applied::done(vec![Row::Candidate(key.clone())])
+        }
+        Order::Tag { key, name, value } => {
+            registry.tags.entry(key.clone()).or_default().insert(name.clone(), value.clone());
+            Applied::done(vec![Row::Tags(key.clone())])
+        }
+        Order::Untag { key, name } => {
+            let tags = registry.tags.entry(key.clone()).or_default();
+            let existed = tags.remove(name).is_some();
+            if tags.is_empty() {
+                registry.tags.remove(key);
+            }
+            Applied::removed(existed, Row::Tags(key.clone()))
+        }
+        Order::SetClusterAlias { cluster, alias } if alias.is_empty() => Applied::removed(
+            registry.aliases.remove(cluster).is_some(),
+            Row::Alias(cluster.clone()),
+        ),
+        Order::SetClusterAlias { cluster, alias } => {
+            registry.aliases.insert(cluster.clone(), alias.clone());
+            Applied::done(vec![Row::Alias(cluster.clone())])
+        }
+        Order::SetGlobalRecoveries { enabled } => {
+            registry.recoveries_disabled =
+                (!enabled).then(|| Disabled { by: command.by.clone(), at });
+            Applied::done(vec![Row::Switch])
+        }
+        Order::RegisterDetection { detection, period_s } => detect(registry, detection, *period_s),
+        Order::OpenRecovery { recovery } => open(registry, recovery),
+        Order::Choose { uid, choice } => choose(registry, uid, choice, at),
+        Order::StartHooks { uid, list } => with_open(registry, uid, |recovery| {
+            if recovery.hooks_started.insert(list.clone()) {
+                Ok(())
+            } else {
+                Err(format!("the hooks of {list} were started before"))
+            }
+        }),
+        Order::AuditSteps { uid, steps } => with_open(registry, uid, |recovery| {
+            let room = MOST_STEPS.saturating_sub(recovery.steps.len());
+            recovery.steps.extend(steps.iter().take(room).cloned());
+            Ok(())
+        }),
+        Order::CloseRecovery { uid, outcome, explanation } => {
+            close(registry, uid, outcome, explanation.as_deref(), at)
+        }
+        Order::Acknowledge { which, acknowledgement } => {
+            acknowledge(registry, which, acknowledgement)
+        }
+        Order::SetFence { key, fence } => {
+            registry.fences.insert(key.clone(), fence.clone());
+            Applied::done(vec![Row::Fence(key.clone())])
+        }
+        Order::RemoveFence { key } => {
+            Applied::removed(registry.fences.remove(key).is_some(), Row::Fence(key.clone()))
+        }
+        Order::Purge { before } => purge(registry, *before, at),
+    }
+}
+
+fn forget(registry: &mut Registry, key: &InstanceKey, at: Timestamp) -> Applied {
+    registry.seeds.remove(key);
+    registry.downtimes.remove(key);
+    registry.candidates.remove(key);
+    registry.tags.remove(key);
+    registry.maintenance.remove(key);
+    registry.fences.remove(key);
+    registry.forgotten.insert(key.clone(), at);
+    let rows = [
+        Row::Seed,
+        Row::Downtime,
+        Row::Candidate,
+        Row::Tags,
+        Row::Maintenance,
+        Row::Fence,
+        Row::Forgotten,
+    ];
+    Applied::done(rows.into_iter().map(|row| row(key.clone())).collect())
+}
+
+fn detect(registry: &mut Registry, detection: &Detection, period_s: u64) -> Applied {
+    let noted = registry.detections.iter().any(|noted| {
+        noted.failed == detection.failed
+            && noted.actionable == detection.actionable
+            && seconds_between(noted.at, detection.at) < Duration::from_secs(period_s).as_secs_f64()
+    });
+    if noted {
+        return Applied::refused("this failure is noted already");
+    }
+    let id = registry.detections.last().map_or(1, |last| last.id + 1);
+    let mut rows = vec![Row::Detection(id)];
+    registry.detections.push(Detection { id, ..detection.clone() });
+    if registry.detections.len() > MOST_DETECTIONS {
+        rows.push(Row::Detection(registry.detections.remove(0).id));
+    }
+    Applied { reply: Reply::Numbered { id }, rows }
+}
+
+/// One open recovery a cluster, and a server takes part in one at a time.
+fn open(registry: &mut Registry, recovery: &Recovery) -> Applied {
+    let members = |recovery: &Recovery| {
+        let intent = &recovery.intent;
+        intent.replicas.iter().chain([&intent.failed]).cloned().collect::<BTreeSet<_>>()
+    };
+    let wanted = members(recovery);
+    let in_the_way =
+        registry.recoveries.values().filter(|other| other.closed.is_none()).find(|other| {
+            other.cluster == recovery.cluster
+                || (!other.alias.is_empty() && other.alias == recovery.alias)
+                || !members(other).is_disjoint(&wanted)
+        });
+    if let Some(other) = in_the_way {
+        return Applied::refused(format!(
+            "recovery {} of {} is open since {}",
+            other.id, other.intent.failed, other.opened
+        ));
+    }
+    registry.next_recovery_id += 1;
+    let id = registry.next_recovery_id;
+    registry.recoveries.insert(recovery.uid.clone(), Recovery { id, ..recovery.clone() });
+    Applied { reply: Reply::Numbered { id }, rows: vec![Row::Recovery(recovery.uid.clone())] }
+}
+
+fn choose(registry: &mut Registry, uid: &RecoveryUid, choice: &Choice, at: Timestamp) -> Applied {
+    let applied = with_open(registry, uid, |recovery| match &recovery.choice {
+        Some(before) if before.promoted != choice.promoted => {
+            Err(format!("{} was chosen before", before.promoted))
+        }
+        Some(_) => Ok(()),
+        None => {
+            recovery.choice = Some(choice.clone());
+            Ok(())
+        }
+    });
+    fence_failed(registry, uid, choice, at, applied)
+}
+
+/// From the moment a primary's successor is settled, the old one must not take writes any more.
+fn fence_failed(
+    registry: &mut Registry,
+    uid: &RecoveryUid,
+    choice: &Choice,
+    at: Timestamp,
+    mut applied: Applied,
+) -> Applied {
+    let failed = registry
+        .recoveries
+        .get(uid)
+        .filter(|recovery| recovery.intent.kind == Kind::Primary)
+        .map(|recovery| recovery.intent.failed.clone());
+    if let (Reply::Done, Some(failed)) = (&applied.reply, failed) {
+        let fence = Fence {
+            recovery: uid.clone(),
+            successor: choice.promoted.clone(),
+            since: at,
+            confirmed: None,
+            last_error: None,
+        };
+        registry.fences.entry(failed.clone()).or_insert(fence);
+        applied.rows.push(Row::Fence(failed));
+    }
+    applied
+}
+
+fn close(
+    registry: &mut Registry,
+    uid: &RecoveryUid,
+    outcome: &Outcome,
+    explanation: Option<&Explanation>,
+    at: Timestamp,
+) -> Applied {
+    let mut applied = with_open(registry, uid, |recovery| {
+        let explanation = explanation.cloned().map(Box::new);
+        recovery.closed = Some(Closed { at, outcome: outcome.clone(), explanation });
+        Ok(())
+    });
+    if let (Reply::Done, Outcome::Recovered { successor, lost, .. }) = (&applied.reply, outcome) {
+        let failed = registry.recoveries.get(uid).map(|recovery| recovery.intent.failed.clone());
+        for key in failed.iter().chain(lost) {
+            let downtime = Downtime {
+                owner: command_owner(uid),
+                reason: LOST_IN_RECOVERY.to_owned(),
+                begins: at,
+                ends: at.checked_add(LOST_FOR).unwrap_or(Timestamp::MAX),
+            };
+            registry.downtimes.insert(key.clone(), downtime);
+            applied.rows.push(Row::Downtime(key.clone()));
+        }
+        registry.downtimes.remove(successor);
+        applied.rows.push(Row::Downtime(successor.clone()));
+    }
+    applied
+}
+
+fn command_owner(uid: &RecoveryUid) -> String {
+    format!("recovery {uid}")
+}
+
+/// Changes an open recovery.
+fn with_open(
+    registry: &mut Registry,
+    uid: &RecoveryUid,
+    change: impl FnOnce(&mut Recovery) -> Result<(), String>,
+) -> Applied {
+    match registry.recoveries.get_mut(uid) {
+        None => Applied { reply: Reply::NotFound, rows: Vec::new() },
+        Some(recovery) if recovery.closed.is_some() => Applied::refused("the recovery is over"),
+        Some(recovery) => match change(recovery) {
+            Ok(()) => Applied::done(vec![Row::Recovery(uid.clone())]),
+            Err(reason) => Applied::refused(reason),
+        },
+    }
+}
+
+fn acknowledge(
+    registry: &mut Registry,
+    which: &Acknowledged,
+    acknowledgement: &Acknowledgement,
+) -> Applied {
+    let is_meant = |recovery: &Recovery| match which {
+        Acknowledged::All => true,
+        Acknowledged::Id { id } => recovery.id == *id,
+        Acknowledged::Uid { uid } => recovery.uid == *uid,
+        Acknowledged::Instance { key } => recovery.intent.failed == *key,
+        Acknowledged::Cluster { cluster } => {
+            recovery.cluster == *cluster || recovery.alias == *cluster
+        }
+    };
+    let mut rows = Vec::new();
+    for recovery in registry.recoveries.values_mut() {
+        if recovery.acknowledged.is_none() && is_meant(recovery) {
+            recovery.acknowledged = Some(acknowledgement.clone());
+            rows.push(Row::Recovery(recovery.uid.clone()));
+        }
+    }
+    let count = rows.len() as u64;
+    let ends_detection = |detection: &Detection| match which {
+        Acknowledged::Instance { key } => detection.failed == *key,
+        Acknowledged::Cluster { cluster } => detection.cluster == *cluster,
+        Acknowledged::All | Acknowledged::Id { .. } | Acknowledged::Uid { .. } => false,
+    };
+    let ended: Vec<u64> = registry
+        .detections
+        .iter()
+        .filter(|detection| ends_detection(detection))
+        .map(|detection| detection.id)
+        .collect();
+    registry.detections.retain(|detection| !ends_detection(detection));
+    rows.extend(ended.into_iter().map(Row::Detection));
+    Applied { reply: Reply::Changed { count }, rows }
+}
+
+fn purge(registry: &mut Registry, before: Timestamp, at: Timestamp) -> Applied {
+    let mut rows = Vec::new();
+    registry.recoveries.retain(|uid, recovery| {
+        let keep = recovery.closed.as_ref().is_none_or(|closed| closed.at >= before);
+        if !keep {
+            rows.push(Row::Recovery(uid.clone()));
+        }
+        keep
+    });
+    registry.detections.retain(|detection| {
+        let keep = detection.at >= before;
+        if !keep {
+            rows.push(Row::Detection(detection.id));
+        }
+        keep
+    });
+    registry.downtimes.retain(|key, downtime| {
+        let keep = downtime.ends > at;
+        if !keep {
+            rows.push(Row::Downtime(key.clone()));
+        }
+        keep
+    });
+    registry.maintenance.retain(|key, lock| {
+        let keep = lock.ends > at;
+        if !keep {
+            rows.push(Row::Maintenance(key.clone()));
+        }
+        keep
+    });
+    Applied::done(rows)
 }
