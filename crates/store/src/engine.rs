@@ -196,7 +196,7 @@ fn open_mysql(settings: &MySqlSettings) -> Result<Engine, StoreError> {
     let tls = settings.tls.as_ref().map(|tls| {
         let ssl = SslOpts::default().with_danger_accept_invalid_certs(tls.skip_verify);
         match &tls.ca_file {
-            Some(file) => ssl.with_root_cert_path(vec![file.clone().into()]),
+            Some(file) => ssl.with_root_cert_path(Some(file.clone())),
             None => ssl,
         }
     });
