@@ -178,7 +178,9 @@ impl Analyst {
         for urgent in found.iter().flat_map(|problem| urgent(problem, topology, registry)) {
             match urgent {
                 Urgent::Reprobe { key } => wanted.push(key),
-                Urgent::NotePosition { key, position } => self.memory.note_position(key, position, now),
+                Urgent::NotePosition { key, position } => {
+                    self.memory.note_position(key, position, now)
+                }
                 Urgent::RestartReceiver { .. } => rest.push(urgent),
             }
         }

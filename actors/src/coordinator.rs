@@ -20,7 +20,6 @@ use ham4db_domain::topology::{Topology, alias_of};
 use ham4db_store::Store;
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
 
 use crate::analyst::{Diagnosed, Problems, RestartReceivers};
 use crate::crew::Crew;
@@ -64,7 +63,8 @@ pub struct RecoveryCoordinator {
     around: Surroundings,
     problems: watch::Receiver<Arc<Problems>>,
     store: Store,
-    started: Instant,
+    /// When this process began to watch servers.
+    started: Timestamp,
     /// Recoveries that are being opened or carried out.
     runs: HashMap<RecoveryUid, Running>,
     /// Failed servers about which something is being decided or done.
@@ -90,13 +90,17 @@ struct Beginning {
 
 impl RecoveryCoordinator {
     /// A coordinator without runs.
-    pub fn new(around: Surroundings, problems: watch::Receiver<Arc<Problems>>, store: Store) -> Self {
+    pub fn new(
+        around: Surroundings,
+        problems: watch::Receiver<Arc<Problems>>,
+        store: Store,
+    ) -> Self {
         let (runs, busy) = (HashMap::new(), HashSet::new());
         Self {
             around,
             problems,
             store,
-            started: Instant::now(),
+            started: Timestamp::now(),
             runs,
             busy,
             refusals: HashMap::new(),
@@ -172,6 +176,7 @@ impl RecoveryCoordinator {
         let registry = self.around.registry.borrow();
         let circumstances = Circumstances {
             now: Timestamp::now(),
+            started: self.started,
             alias: alias_of(topology, &registry, &settings.aliases, Timestamp::now()),
             leads: self.around.leadership.borrow().leads,
             failed_since: self.suspected.get(&problem.key).copied(),
@@ -343,7 +348,13 @@ async fn detect(
         Reply::Done | Reply::Changed { .. } | Reply::Numbered { .. } => {}
     }
     let list = HookList::OnFailureDetection;
-    let facts = HookFacts::of_detection(problem, topology, &settings.node);
+    let facts = {
+        let registry = around.registry.borrow();
+        let alias = alias_of(topology, &registry, &settings.aliases, Timestamp::now());
+        HookFacts::of_detection(problem, topology, &settings.node)
+            .with_cluster(&alias, &settings.recovery.primaries, &settings.recovery.intermediates)
+            .with_downtime(&registry, &problem.key, Timestamp::now())
+    };
     for hook in hooks_of(list, settings.hooks.list(list.key()), &facts) {
         let run = hooks::run(hook, &settings.hooks).await;
         if !run.ok {
@@ -369,7 +380,6 @@ impl Actor for RecoveryCoordinator {
         ctx.set_mailbox_capacity(256);
         self.resume(ctx);
         ctx.run_interval(Duration::from_secs(1), |coordinator, ctx| coordinator.revive(ctx));
-        log::debug!("recoveries are coordinated since {:?}", self.started.elapsed());
     }
 }
 
@@ -465,17 +475,25 @@ impl Handler<RestartReceivers> for RecoveryCoordinator {
             return;
         }
         let steps = replicas.into_iter().flat_map(|replica| {
-            [Step::StopReceiving { server: replica.clone() }, Step::StartReplication { server: replica }]
+            [
+                Step::StopReceiving { server: replica.clone() },
+                Step::StartReplication { server: replica },
+            ]
         });
         let steps: Vec<_> = steps.collect();
         let settings = self.around.settings.borrow().clone();
         let (probing, at_once) = (&settings.probing, settings.recovery.concurrency);
-        let mut crew = Crew::new(self.around.servers.clone(), probing.deadline, probing.deadline, at_once);
+        let mut crew =
+            Crew::new(self.around.servers.clone(), probing.deadline, probing.deadline, at_once);
         actix::spawn(async move {
             for taken in crew.perform(steps).await {
                 match taken.audit.error {
-                    None => log::info!("instance.key":% = taken.step.server(); "{}", taken.audit.message),
-                    Some(error) => log::warn!("instance.key":% = taken.step.server(); "{}: {error}", taken.step),
+                    None => {
+                        log::info!("instance.key":% = taken.step.server(); "{}", taken.audit.message)
+                    }
+                    Some(error) => {
+                        log::warn!("instance.key":% = taken.step.server(); "{}: {error}", taken.step)
+                    }
                 }
             }
         });

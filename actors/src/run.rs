@@ -11,7 +11,7 @@ use ham4db_domain::command::{Order, Reply};
 use ham4db_domain::explain::{Explanation, HookRun};
 use ham4db_domain::hooks::{HookFacts, HookList, hooks_of};
 use ham4db_domain::key::InstanceKey;
-use ham4db_domain::recovery::{Attempts, Choice, Kind, Next, Outcome, next};
+use ham4db_domain::recovery::{Attempts, Choice, Next, Outcome, next};
 use ham4db_domain::registry::{AuditedStep, Recovery, RecoveryUid, Registry};
 use ham4db_domain::step::Step;
 use ham4db_domain::topology::Topology;
@@ -226,9 +226,12 @@ impl Run {
         self.plan.extend(steps.iter().cloned());
         let taken = self.crew.perform(steps).await;
         for Taken { step, audit } in &taken {
-            if let Some(error) = &audit.error {
-                log::warn!("recovery.id":% = self.uid, "recovery.step":% = step, "error" = error.as_str(); "{step} failed: {error}");
-                self.attempts.failed(step, error);
+            match &audit.error {
+                None => self.attempts.taken(step),
+                Some(error) => {
+                    log::warn!("recovery.id":% = self.uid, "recovery.step":% = step, "error" = error.as_str(); "{step} failed: {error}");
+                    self.attempts.failed(step, error);
+                }
             }
         }
         self.audit(taken.into_iter().map(|taken| taken.audit).collect());
@@ -245,18 +248,7 @@ impl Run {
 
     /// What follows the work: the story is stored and hooks run.
     async fn after(&mut self, outcome: &Outcome) -> Result<(), Stopped> {
-        let kind = self.recovery()?.intent.kind;
-        let lists = match outcome {
-            Outcome::Recovered { .. } if kind == Kind::Primary => {
-                [HookList::PostMasterFailover, HookList::PostFailover].as_slice()
-            }
-            Outcome::Recovered { .. } => {
-                [HookList::PostIntermediateMasterFailover, HookList::PostFailover].as_slice()
-            }
-            Outcome::Failed { .. } | Outcome::Aborted { .. } => {
-                [HookList::PostUnsuccessfulFailover].as_slice()
-            }
-        };
+        let lists = HookList::after(self.recovery()?.intent.kind, outcome);
         for list in lists {
             self.run_hooks(*list, Some(outcome)).await?;
         }
@@ -319,6 +311,11 @@ impl Run {
             outcome,
             fleet.topology_of(&recovery.intent.failed).map(AsRef::as_ref),
             &settings.node,
+        )
+        .with_cluster(
+            &recovery.alias,
+            &settings.recovery.primaries,
+            &settings.recovery.intermediates,
         );
         for hook in hooks_of(list, commands, &facts) {
             let run = hooks::run(hook, &settings.hooks).await;
