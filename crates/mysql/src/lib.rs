@@ -9,6 +9,7 @@ mod probe;
 mod resolver;
 pub mod server;
 pub mod settings;
+pub mod sim;
 pub mod wire;
 
 pub use client::MySqlServers;

@@ -122,8 +122,12 @@ fn reads_for_more(applier_words: &str) -> bool {
 async fn all_appliers_wait(work: &mut Work<'_>) -> Result<bool, StepError> {
     let connections = work.session.dialect.connections();
     let set = work.read(connections).await?;
-    let mut states =
-        set.rows().filter(|row| row.get("USER") == Some("system user")).map(|row| row.get("STATE"));
+    let mut states = set
+        .rows()
+        .filter(|row| {
+            row.get("USER") == Some("system user") && row.get("COMMAND") != Some("Daemon")
+        })
+        .map(|row| row.get("STATE"));
     Ok(states.all(|state| {
         let state = state.unwrap_or_default();
         reads_for_more(state)
