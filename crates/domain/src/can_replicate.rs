@@ -199,3 +199,134 @@ fn has_filters(instance: &Instance) -> bool {
 fn delay_s(instance: &Instance) -> u64 {
     instance.replication.as_ref().map_or(0, |replication| replication.delay_s)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fleet, analysis_policy, later, policy};
+    use crate::version::Version;
+
+    type Change = fn(&mut Instance);
+
+    fn replication(instance: &mut Instance) -> &mut crate::instance::Replication {
+        instance.replication.as_mut().unwrap()
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        use Refusal as R;
+        let nothing: Change = |_| ();
+        let cases: [(Change, Change, Option<Refusal>); 12] = [
+            (nothing, nothing, None),
+            (nothing, |source| source.binlog.enabled = false, Some(R::SourceWithoutBinlog)),
+            (
+                nothing,
+                |source| source.binlog.logs_updates = false,
+                Some(R::SourceWithoutLoggedUpdates),
+            ),
+            (
+                |replica| replica.version = Version::parse("8.0.33"),
+                nothing,
+                Some(R::LowerVersion {
+                    own: MajorVersion(8, 0),
+                    source_version: MajorVersion(9, 7),
+                }),
+            ),
+            (nothing, |source| source.version = Version::parse("8.10.0"), None),
+            (
+                |replica| replica.binlog.format = Some(BinlogFormat::Mixed),
+                nothing,
+                Some(R::SmallerBinlogFormat {
+                    own: BinlogFormat::Mixed,
+                    source_format: BinlogFormat::Row,
+                }),
+            ),
+            (
+                |replica| {
+                    replica.binlog.format = Some(BinlogFormat::Mixed);
+                    replica.binlog.logs_updates = false;
+                },
+                nothing,
+                None,
+            ),
+            (nothing, |source| replication(source).has_filters = true, None),
+            (nothing, |source| source.server_id = Some(2), Some(R::SameServerId(2))),
+            (nothing, |source| source.server_uuid = None, None),
+            (nothing, |source| replication(source).delay_s = 20, None),
+            (
+                |replica| replication(replica).delay_s = 5,
+                |source| replication(source).delay_s = 21,
+                Some(R::SourceDelayed { own_s: 5, source_s: 21 }),
+            ),
+        ];
+        for (index, (of_replica, of_source, expected)) in cases.into_iter().enumerate() {
+            let fleet = Fleet::mysql(2).with("r1", of_replica).with("r2", of_source);
+            let verdict =
+                can_replicate(fleet.instance("r1"), fleet.instance("r2"), &fleet.policy.promotion);
+            assert_eq!(verdict.err(), expected, "row {index}");
+        }
+        let fleet = Fleet::mysql(1);
+        let own = fleet.instance("r1");
+        assert_eq!(can_replicate(own, own, &policy().promotion), Err(R::SameServer));
+    }
+
+    #[test]
+    fn settings_allow_lower_versions_and_forbid_filters() {
+        let fleet = Fleet::mysql(2)
+            .with("r1", |replica| replica.version = Version::parse("8.4.0"))
+            .with("r2", |source| replication(source).has_filters = true);
+        let verdict = |policy: &PromotionPolicy| {
+            can_replicate(fleet.instance("r1"), fleet.instance("r2"), policy)
+        };
+        let mut policy = policy().promotion;
+        policy.lower_replica_version_allowed = true;
+        assert_eq!(verdict(&policy), Ok(()));
+        policy.verify_replication_filters = true;
+        assert_eq!(verdict(&policy), Err(Refusal::SourceWithFilters));
+    }
+
+    #[test]
+    fn servers_with_one_uuid_are_kept_apart() {
+        let fleet = Fleet::mysql(2);
+        let uuid = fleet.instance("r1").server_uuid.clone();
+        let twin = fleet.with("r2", |source| source.server_uuid.clone_from(&uuid));
+        let verdict = can_replicate(twin.instance("r1"), twin.instance("r2"), &policy().promotion);
+        assert_eq!(verdict.err(), uuid.map(Refusal::SameServerUuid));
+    }
+
+    #[test]
+    fn only_a_server_whose_place_is_known_is_moved() {
+        let cases: [(&str, Change, Option<MoveRefusal>); 4] = [
+            ("replicates", |_| (), None),
+            (
+                "stopped",
+                |it| replication(it).sql_thread = crate::instance::ThreadState::Stopped,
+                Some(MoveRefusal::NotReplicating),
+            ),
+            (
+                "unknown lag",
+                |it| replication(it).seconds_behind = None,
+                Some(MoveRefusal::LagUnknown),
+            ),
+            (
+                "lags",
+                |it| replication(it).seconds_behind = Some(21),
+                Some(MoveRefusal::Lagging(21)),
+            ),
+        ];
+        let policy = analysis_policy();
+        for (name, change, expected) in cases {
+            let fleet = Fleet::mysql(1)
+                .with("r1", |it| {
+                    replication(it).io_thread = crate::instance::ThreadState::Running;
+                    replication(it).seconds_behind = Some(0);
+                })
+                .with("r1", change);
+            let member = fleet.view.get(&crate::fixture::key("r1")).unwrap();
+            assert_eq!(can_move(member, &policy, later(1)).err(), expected, "{name}");
+            assert_eq!(can_move_by_gtid(member, &policy, later(1)), Ok(()), "{name}");
+            let late = can_move(member, &policy, later(26)).err();
+            assert_eq!(late, Some(MoveRefusal::Unchecked), "{name}");
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::instance::{
     ReplicationTls, SemiSync, ThreadState,
 };
 use crate::key::InstanceKey;
-use crate::policy::{PromotionPolicy, RecoveryPolicy};
+use crate::policy::{AnalysisPolicy, PromotionPolicy, RecoveryPolicy};
 use crate::recovery::{Choice, Circumstances, Loss, open_recovery};
 use crate::registry::{Recovery, RecoveryUid, Registry};
 use crate::topology::{Member, Place, Topology};
@@ -311,5 +311,23 @@ pub(crate) fn policy() -> RecoveryPolicy {
         fence: true,
         super_read_only: false,
         concurrency: 5,
+    }
+}
+
+/// Defaults of analysis.
+pub(crate) fn analysis_policy() -> AnalysisPolicy {
+    let seconds = Duration::from_secs;
+    AnalysisPolicy {
+        poll: seconds(5),
+        reasonable_check: seconds(1),
+        reasonable_lag: seconds(10),
+        reasonable_maintenance_lag: seconds(20),
+        locked_semi_sync_after: seconds(0),
+        reduce: true,
+        exact_semi_sync: false,
+        recover_locked_semi_sync: false,
+        recover_read_only_primary: false,
+        ignore: HostnameFilters::default(),
+        candidate_expiry: seconds(3600),
     }
 }

@@ -270,3 +270,190 @@ fn tells_of_failed_connect(text: &str) -> bool {
     let after_error = text.split_once("error ").map(|(_, rest)| rest).unwrap_or_default();
     after_error.contains("connecting to master") || after_error.contains("connecting to source")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{AnalysisCode, Memory, analyze, analyze_one};
+    use super::*;
+    use crate::checks::FailureKind;
+    use crate::fixture::{Fleet, analysis_policy, key, later, now};
+    use crate::instance::Replication;
+    use crate::registry::{Downtime, Maintenance};
+
+    fn code(fleet: &Fleet) -> Option<AnalysisCode> {
+        problem_of(fleet, &Memory::default()).map(|problem| problem.code)
+    }
+
+    fn problem_of(fleet: &Fleet, memory: &Memory) -> Option<super::super::Problem> {
+        let (topology, registry) = (&fleet.view, &fleet.registry);
+        let policy = analysis_policy();
+        analyze_one(&Input { topology, registry, memory, policy: &policy, now: now() }, &key("p"))
+    }
+
+    fn replication(instance: &mut Instance) -> &mut Replication {
+        instance.replication.as_mut().unwrap()
+    }
+
+    /// All replicas believe that they replicate.
+    fn running(fleet: Fleet, period: Option<Duration>, silent_for: Option<Duration>) -> Fleet {
+        ["r1", "r2"].into_iter().fold(fleet, |fleet, host| {
+            fleet.with(host, |instance| {
+                let replication = replication(instance);
+                replication.io_thread = ThreadState::Running;
+                replication.heartbeat.period = period;
+                replication.heartbeat.silent_for = silent_for;
+            })
+        })
+    }
+
+    #[test]
+    fn a_frozen_primary_is_dead_although_its_replicas_believe_that_they_replicate() {
+        let ms = |number| Some(Duration::from_millis(number));
+        let cases = [
+            ("heard a moment ago", ms(1000), ms(400), AnalysisCode::UnreachableMaster),
+            ("within the slack", ms(1000), ms(1249), AnalysisCode::UnreachableMaster),
+            ("silent", ms(1000), ms(1251), AnalysisCode::DeadMaster),
+            (
+                "within the slack of a long period",
+                ms(30_000),
+                ms(32_999),
+                AnalysisCode::UnreachableMaster,
+            ),
+            ("silent for a long period", ms(30_000), ms(33_001), AnalysisCode::DeadMaster),
+            ("no period is known", None, ms(99_000), AnalysisCode::UnreachableMaster),
+            ("heartbeats are off", ms(0), ms(99_000), AnalysisCode::UnreachableMaster),
+            ("no silence is known", ms(1000), None, AnalysisCode::UnreachableMaster),
+        ];
+        for (name, period, silent, expected) in cases {
+            let fleet = running(Fleet::mysql(2), period, silent);
+            assert_eq!(code(&fleet), Some(expected), "{name}");
+            assert_eq!(code(&fleet.answering("p")), Some(AnalysisCode::NoProblem), "{name}");
+        }
+        let timed = running(Fleet::mariadb(2), ms(1000), None);
+        let timed = timed.with_member("r1", |member| member.silent_for = ms(2000));
+        assert_eq!(code(&timed), Some(AnalysisCode::UnreachableMaster), "one still hears");
+        let timed = timed.with_member("r2", |member| member.silent_for = ms(2000));
+        assert_eq!(code(&timed), Some(AnalysisCode::DeadMaster), "timed by our clock");
+    }
+
+    #[test]
+    fn a_primary_without_a_connection_left_is_unreachable_not_dead() {
+        for kind in [FailureKind::TooManyConnections, FailureKind::AccessDenied, FailureKind::Tls] {
+            let fleet = Fleet::mysql(2).with_member("p", |member| {
+                member.checks.failure.as_mut().unwrap().kind = kind;
+            });
+            let code = code(&fleet);
+            assert_eq!(code, Some(AnalysisCode::UnreachableMaster), "{kind:?}");
+        }
+        assert_eq!(code(&Fleet::mysql(2)), Some(AnalysisCode::DeadMaster));
+    }
+
+    #[test]
+    fn a_failed_connection_is_known_by_its_number_or_its_text() {
+        let fails = |state, errno, error: &str| {
+            let fleet = Fleet::mysql(1).with("r1", |instance| {
+                let replication = replication(instance);
+                replication.io_thread = state;
+                (replication.io_errno, replication.io_error) = (errno, error.to_owned());
+            });
+            fails_to_connect(fleet.instance("r1"))
+        };
+        assert!(fails(ThreadState::Other, 2003, ""));
+        assert!(fails(ThreadState::Other, 1040, "zu viele Verbindungen"));
+        assert!(fails(ThreadState::Stopped, 0, "error connecting to master 'u@h:1' - retry"));
+        assert!(fails(ThreadState::Other, 0, "Error reconnecting to source 'u@h:1'"));
+        assert!(!fails(ThreadState::Running, 2003, ""));
+        assert!(!fails(ThreadState::Stopped, 1236, "Got fatal error 1236 from source"));
+        assert!(!fails(ThreadState::Other, 0, ""));
+    }
+
+    #[test]
+    fn the_lag_of_a_dead_replica_is_no_news() {
+        let lagging = running(Fleet::mysql(2), None, None)
+            .with("r1", |instance| replication(instance).lag_s = Some(60))
+            .with("r2", |instance| replication(instance).lag_s = Some(0));
+        assert_eq!(code(&lagging), Some(AnalysisCode::UnreachableMaster));
+        let one_dead = lagging.without("r2");
+        let expected = Some(AnalysisCode::UnreachableMasterWithLaggingReplicas);
+        assert_eq!(code(&one_dead), expected);
+    }
+
+    #[test]
+    fn downtime_makes_skippable_and_maintenance_hides() {
+        let downtime =
+            Downtime { owner: String::new(), reason: String::new(), begins: now(), ends: later(9) };
+        let mut fleet = Fleet::mysql(2);
+        fleet.registry.downtimes.insert(key("p"), downtime.clone());
+        let problem = problem_of(&fleet, &Memory::default()).unwrap();
+        assert!(problem.skippable && problem.actionable && !problem.replicas_downtimed);
+
+        let mut fleet = Fleet::mysql(2).answering("p");
+        for host in ["r1", "r2"] {
+            fleet.registry.downtimes.insert(key(host), downtime.clone());
+        }
+        let problem = problem_of(&fleet, &Memory::default()).unwrap();
+        assert_eq!(problem.code, AnalysisCode::AllMasterReplicasNotReplicating);
+        assert!(problem.skippable && problem.replicas_downtimed && !problem.facts.is_downtimed);
+
+        let lock = Maintenance {
+            owner: String::new(),
+            reason: String::new(),
+            begins: now(),
+            ends: later(9),
+        };
+        fleet.registry.maintenance.insert(key("p"), lock);
+        assert_eq!(problem_of(&fleet, &Memory::default()), None);
+    }
+
+    #[test]
+    fn a_server_that_was_never_looked_at_has_no_problem_yet() {
+        let fleet = Fleet::mysql(2).with_member("p", |member| {
+            (member.instance, member.checks) = (None, crate::checks::Checks::default());
+        });
+        assert_eq!(code(&fleet), None);
+        let failed = fleet.with_member("p", |member| member.checks.last_checked = Some(now()));
+        assert_eq!(code(&failed), Some(AnalysisCode::DeadMaster));
+    }
+
+    #[test]
+    fn a_locked_primary_is_certain_once_its_position_has_stood_still() {
+        let semi_sync = crate::instance::SemiSyncSource {
+            enabled: true,
+            active: true,
+            timeout: Duration::from_hours(1),
+            wait_for_replicas: 1,
+            clients: 0,
+            new_names: true,
+        };
+        let fleet = running(Fleet::mysql(2), None, None)
+            .with("p", |instance| instance.semi_sync.source = Some(semi_sync))
+            .answering("p");
+        let at = fleet.instance("p").binlog.position.clone().unwrap();
+        let with_note = |seconds| {
+            let mut memory = Memory::default();
+            memory.note_position(key("p"), at.clone(), later(seconds));
+            memory.note_position(key("p"), at.clone(), later(0));
+            problem_of(&fleet, &memory).unwrap().code
+        };
+        assert_eq!(with_note(-10), AnalysisCode::LockedSemiSyncMasterHypothesis);
+        assert_eq!(with_note(-11), AnalysisCode::LockedSemiSyncMaster);
+    }
+
+    #[test]
+    fn healthy_servers_without_replicas_are_not_listed() {
+        let fleet = running(Fleet::mysql(2), None, None).answering("p");
+        let (memory, policy) = (Memory::default(), analysis_policy());
+        let input = Input {
+            topology: &fleet.view,
+            registry: &fleet.registry,
+            memory: &memory,
+            policy: &policy,
+            now: now(),
+        };
+        assert_eq!(analyze(&input), []);
+        assert!(analyze_one(&input, &key("r1")).is_none());
+        assert!(analyze_one(&input, &key("p")).is_some());
+    }
+}

@@ -223,3 +223,75 @@ fn take_turn(
     }
     due
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fleet, key, later, now, problem};
+    use crate::registry::Disabled;
+
+    fn reprobe(host: &str) -> Urgent {
+        Urgent::Reprobe { key: key(host) }
+    }
+
+    fn restart(host: &str) -> Urgent {
+        Urgent::RestartReceiver { replica: key(host), source: key("p") }
+    }
+
+    fn orders(fleet: &Fleet, host: &str, code: AnalysisCode) -> Vec<Urgent> {
+        urgent(&problem(host, code), &fleet.view, &fleet.registry)
+    }
+
+    #[test]
+    fn the_right_servers_are_looked_at_again() {
+        let fleet = Fleet::mysql(2);
+        let all = vec![reprobe("p"), reprobe("r1"), reprobe("r2")];
+        assert_eq!(orders(&fleet, "p", AnalysisCode::UnreachableMaster), all);
+        let own = vec![reprobe("p")];
+        assert_eq!(orders(&fleet, "p", AnalysisCode::DeadMasterAndReplicas), own);
+        assert_eq!(orders(&fleet, "p", AnalysisCode::AllMasterReplicasNotReplicating), own);
+        let first_tier = AnalysisCode::FirstTierReplicaFailingToConnectToMaster;
+        assert_eq!(orders(&fleet, "r1", first_tier), own);
+        assert_eq!(orders(&fleet, "p", AnalysisCode::DeadMaster), []);
+    }
+
+    #[test]
+    fn receivers_are_restarted_only_where_and_when_that_does_no_harm() {
+        let code = AnalysisCode::UnreachableMasterWithLaggingReplicas;
+        let mut fleet = Fleet::mysql(2);
+        assert_eq!(orders(&fleet, "p", code), [restart("r1"), restart("r2")]);
+        assert_eq!(orders(&fleet.clone().without("r1"), "p", code), [restart("r2")]);
+        assert_eq!(orders(&Fleet::mariadb(2), "p", code), []);
+        fleet.registry.recoveries_disabled = Some(Disabled { by: "me".into(), at: now() });
+        assert_eq!(orders(&fleet, "p", code), []);
+    }
+
+    #[test]
+    fn nothing_urgent_is_done_too_often() {
+        let mut memory = Memory::default();
+        let both = || vec![reprobe("p"), restart("r1")];
+        assert_eq!(memory.admit(both(), now()), both());
+        assert!(memory.in_grace(&key("p"), later(5)) && !memory.in_grace(&key("p"), later(6)));
+        assert_eq!(memory.admit(both(), now()), []);
+        assert_eq!(memory.admit(both(), later(1)), [reprobe("p")]);
+        assert_eq!(memory.admit(vec![restart("r2")], later(29)), [], "the sweep was a moment ago");
+        assert_eq!(memory.admit(both(), later(30)), both());
+        memory.prune(later(600), Duration::from_mins(1));
+        assert!(memory.reprobed.is_empty() && memory.restarted.is_empty());
+    }
+
+    #[test]
+    fn a_note_keeps_its_time_until_the_server_writes_on() {
+        let mut memory = Memory::default();
+        let (here, there) = (at(100), at(200));
+        memory.note_position(key("p"), here.clone(), now());
+        memory.note_position(key("p"), here.clone(), later(5));
+        assert_eq!(memory.positions[&key("p")], (here, now()));
+        memory.note_position(key("p"), there.clone(), later(6));
+        assert_eq!(memory.positions[&key("p")], (there, later(6)));
+    }
+
+    fn at(position: u64) -> BinlogCoordinates {
+        BinlogCoordinates { file: "binlog.000001".into(), position }
+    }
+}
