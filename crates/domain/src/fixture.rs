@@ -23,8 +23,6 @@ use crate::version::{Flavor, Version};
 
 /// The uuid of the primary.
 pub(crate) const P: &str = "aaaaaaaa-0000-0000-0000-000000000000";
-/// A uuid of nobody else.
-pub(crate) const OTHER: &str = "bbbbbbbb-0000-0000-0000-000000000000";
 
 /// `host` on the usual port.
 pub(crate) fn key(host: &str) -> InstanceKey {
@@ -135,7 +133,14 @@ impl Fleet {
 
     /// The failure of the primary.
     pub(crate) fn problem(&self) -> Problem {
-        problem("p", AnalysisCode::DeadMaster)
+        let all_answer =
+            self.view.replicas_of(&key("p")).all(|replica| replica.current().is_some());
+        let code = if all_answer {
+            AnalysisCode::DeadMaster
+        } else {
+            AnalysisCode::DeadMasterAndSomeReplicas
+        };
+        problem("p", code)
     }
 
     /// A recovery of the primary that has just been opened.
@@ -291,7 +296,7 @@ pub(crate) fn policy() -> RecoveryPolicy {
             same_data_center: false,
             same_region: false,
             ignore: HostnameFilters::default(),
-            candidate_expiry: Duration::from_secs(3600),
+            candidate_expiry: Duration::from_hours(1),
             reasonable_maintenance_lag: Duration::from_secs(20),
             fail_on_lag: None,
             fail_if_not_applied: false,
@@ -302,8 +307,8 @@ pub(crate) fn policy() -> RecoveryPolicy {
         },
         primaries: ClusterFilters::parse(&["*"]).unwrap(),
         intermediates: ClusterFilters::parse(&["*"]).unwrap(),
-        block: Duration::from_secs(3600),
-        detection_block: Duration::from_secs(3600),
+        block: Duration::from_hours(1),
+        detection_block: Duration::from_hours(1),
         confirmation: Vec::new(),
         make_writable: true,
         detach_lost: true,

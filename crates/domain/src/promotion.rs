@@ -21,6 +21,7 @@ use crate::recovery::{Choice, Intent, Kind, Rejected};
 use crate::registry::Registry;
 use crate::topology::{Member, Topology};
 
+pub(crate) use follow::{beyond, transactions};
 pub(crate) use held::Method;
 pub(crate) use loss::loss_without;
 pub(crate) use primary::{must_apply_first, still_to_fetch};

@@ -162,3 +162,6 @@ impl fmt::Display for Outcome {
 pub(crate) fn keys<'a>(keys: impl IntoIterator<Item = &'a InstanceKey>) -> String {
     keys.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

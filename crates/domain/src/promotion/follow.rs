@@ -1,6 +1,7 @@
 //! Whether a replica of the failed server can follow the one that takes over, and from which place in its log.
 
 use crate::can_replicate::can_replicate;
+use crate::gtid::GtidSet;
 use crate::instance::Instance;
 use crate::policy::PromotionPolicy;
 use crate::promotion::held::{Held, Method, executed_coordinates};
@@ -62,6 +63,18 @@ pub(crate) fn follow(
         ));
     }
     Ok(SourcePosition::Unchanged)
+}
+
+/// How many transactions of its source `follower` has applied that `leader` has not. By GTID only.
+pub(crate) fn beyond(follower: &Instance, errant: &GtidSet, leader: &Instance) -> u128 {
+    if Method::of(follower) == Method::File {
+        return 0;
+    }
+    let mut own = Held::applied(follower).without(errant);
+    if let Some(slave_pos) = &follower.gtid.slave_pos {
+        own.position.clone_from(slave_pos);
+    }
+    own.count_beyond(&Held::applied(leader))
 }
 
 /// What a replica has applied of its source, without what it wrote itself.

@@ -46,7 +46,8 @@ pub(super) fn carry_out(scene: &Scene<'_>, choice: &Choice) -> Next {
 
 fn ended(scene: &Scene<'_>, choice: &Choice) -> Outcome {
     let promoted = &choice.promoted;
-    let (mut lost, mut errors) = scene.stragglers(choice);
+    let (lost, mut errors) =
+        scene.stragglers(choice, |follower| scene.could_not_follow(follower, promoted));
     let leader = scene.orphans().find(|instance| instance.key == *promoted);
     if let Some(leader) = leader {
         let source = scene.intent().source.as_ref().unwrap_or(promoted);
@@ -62,7 +63,5 @@ fn ended(scene: &Scene<'_>, choice: &Choice) -> Outcome {
         let reason = format!("no replica could be moved below {promoted}: {}", errors.join("; "));
         return Outcome::Failed { reason };
     }
-    lost.sort();
-    lost.dedup();
     Outcome::Recovered { successor: promoted.clone(), lost, errors }
 }

@@ -97,15 +97,33 @@ impl<'a> Scene<'a> {
 
     /// Starts again what the recovery stopped, then ends it.
     pub(super) fn give_up(&self, outcome: Outcome) -> Next {
-        let steps: Vec<Step> = self
-            .orphans()
+        let mut steps = self.leave_giver();
+        steps.extend(self.restart_receivers());
+        if steps.is_empty() { Next::Close(outcome) } else { Next::Perform(steps) }
+    }
+
+    /// The chosen server goes back to its place, when it was fetching from another replica.
+    fn leave_giver(&self) -> Vec<Step> {
+        let Some(choice) = &self.recovery.choice else { return Vec::new() };
+        let chosen = self.current(&choice.promoted);
+        let chosen = chosen.filter(|chosen| chosen.source() == choice.catch_up_from.as_ref());
+        let Some(chosen) = chosen.filter(|chosen| chosen.source().is_some()) else {
+            return Vec::new();
+        };
+        if self.given_up(&chosen.key, "repoint").is_some() {
+            return Vec::new();
+        }
+        bring_below(chosen, &self.intent().failed, SourcePosition::Unchanged)
+    }
+
+    fn restart_receivers(&self) -> Vec<Step> {
+        self.orphans()
             .filter(|instance| !receiver_was_told_to_run(instance))
             .map(|instance| &instance.key)
             .filter(|key| !self.intent().stopped.contains(key))
             .filter(|key| self.given_up(key, "start-replication").is_none())
             .map(|server| Step::StartReplication { server: server.clone() })
-            .collect();
-        if steps.is_empty() { Next::Close(outcome) } else { Next::Perform(steps) }
+            .collect()
     }
 
     /// It follows the failed server or `source`; if not, somebody else has moved it, and it is left alone.
@@ -127,26 +145,38 @@ impl<'a> Scene<'a> {
             .or_else(|| self.given_up(&follower.key, "start-replication"))
     }
 
-    /// The replicas that are lost in the end, and what went wrong with those that should have followed.
-    pub(super) fn stragglers(&self, choice: &Choice) -> (Vec<InstanceKey>, Vec<String>) {
+    /// The replicas that are lost in the end, and what went wrong with those that should have followed. `why` tells why
+    /// a replica that can be reached is not below the promoted server.
+    pub(super) fn stragglers(
+        &self,
+        choice: &Choice,
+        why: impl Fn(&Instance) -> Option<String>,
+    ) -> (Vec<InstanceKey>, Vec<String>) {
         let promoted = &choice.promoted;
         let mut lost: Vec<InstanceKey> = choice.lost.iter().map(|lost| lost.key.clone()).collect();
         let mut errors = Vec::new();
         for key in &choice.followers {
-            let problem = match self.current(key) {
-                None => Some("it cannot be reached any more".to_owned()),
-                Some(follower) if !self.is_ours(follower, promoted) => {
-                    errors.push(format!("{key} was moved by somebody else in the meantime"));
-                    None
-                }
-                Some(follower) => self.could_not_follow(follower, promoted),
-            };
-            if let Some(problem) = problem {
-                errors.push(format!("{key} does not follow {promoted}: {problem}"));
+            let Some(follower) = self.current(key) else {
+                errors.push(format!("{key} cannot be reached any more"));
                 lost.push(key.clone());
+                continue;
+            };
+            if let Some(reason) = why(follower).or_else(|| self.was_detached(follower)) {
+                errors.push(format!("{key} does not follow {promoted}: {reason}"));
+                lost.push(key.clone());
+            } else if !self.is_ours(follower, promoted) {
+                errors.push(format!("{key} was moved by somebody else in the meantime"));
             }
         }
+        lost.sort();
+        lost.dedup();
         (lost, errors)
+    }
+
+    fn was_detached(&self, follower: &Instance) -> Option<String> {
+        let source = &follower.replication.as_ref()?.source;
+        let detached = *source == self.intent().failed.detached();
+        detached.then(|| "it could not follow and was detached".to_owned())
     }
 }
 

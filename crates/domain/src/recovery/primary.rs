@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::checks::seconds_between;
 use crate::instance::Instance;
 use crate::key::InstanceKey;
-use crate::promotion::{Method, choose, loss_without, must_apply_first, still_to_fetch};
+use crate::promotion::{
+    Method, beyond, choose, loss_without, must_apply_first, still_to_fetch, transactions,
+};
 use crate::recovery::fence::{fence_steps, takes_no_writes};
 use crate::recovery::next::{Next, Scene, bring_below, receiver_was_told_to_run};
 use crate::recovery::{Choice, Outcome};
@@ -32,6 +34,9 @@ pub(super) fn decide(scene: &Scene<'_>) -> Next {
         }
     }
     let excluded = excluded(scene);
+    if let Some(reason) = veto_of_backlog(scene) {
+        return scene.give_up(Outcome::Aborted { reason });
+    }
     let question = scene.question(&excluded);
     let choice = match choose(&question) {
         Ok(choice) => choice,
@@ -75,6 +80,20 @@ fn waited_in_vain(scene: &Scene<'_>, key: &InstanceKey) -> Option<String> {
         time_left(scene).is_zero()
     };
     over.then(|| format!("it did not apply all it received: {last}"))
+}
+
+/// `FailMasterPromotionIfSQLThreadNotUpToDate`: nobody takes the place of a candidate that did not apply everything.
+fn veto_of_backlog(scene: &Scene<'_>) -> Option<String> {
+    if !scene.policy.promotion.fail_if_not_applied {
+        return None;
+    }
+    scene.orphans().find_map(|instance| {
+        let reason = waited_in_vain(scene, &instance.key)?;
+        Some(format!(
+            "{}: {reason}; FailMasterPromotionIfSQLThreadNotUpToDate forbids promoting anybody then",
+            instance.key
+        ))
+    })
 }
 
 /// What is left of the time that may be spent on applying relay logs.
@@ -240,7 +259,7 @@ fn follow(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
         .iter()
         .filter_map(|key| scene.current(key))
         .filter(|follower| scene.is_ours(follower, &choice.promoted))
-        .filter(|follower| scene.could_not_follow(follower, &choice.promoted).is_none())
+        .filter(|follower| cannot_follow(scene, choice, follower).is_none())
         .map(|follower| {
             let at = match (Method::of(follower), &choice.position) {
                 (Method::File, Some(position)) => {
@@ -259,6 +278,23 @@ fn follow(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
     (!steps.is_empty()).then_some(Next::Perform(steps))
 }
 
+/// Why a replica is not below the promoted server, and will not be.
+fn cannot_follow(scene: &Scene<'_>, choice: &Choice, follower: &Instance) -> Option<String> {
+    scene.could_not_follow(follower, &choice.promoted).or_else(|| has_more(scene, choice, follower))
+}
+
+/// It has transactions of the old primary that the promoted server could not get after all.
+fn has_more(scene: &Scene<'_>, choice: &Choice, follower: &Instance) -> Option<String> {
+    let promoted = scene.current(&choice.promoted)?;
+    let errant = &scene.view.get(&follower.key)?.errant;
+    if follower.source() != Some(&scene.intent().failed) {
+        return None;
+    }
+    let beyond = beyond(follower, errant, promoted);
+    (beyond > 0)
+        .then(|| format!("it has {} that {} does not have", transactions(beyond), promoted.key))
+}
+
 /// Lost replicas must not follow the old primary when it comes back.
 fn detach_lost(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
     if !scene.policy.detach_lost {
@@ -270,7 +306,7 @@ fn detach_lost(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
         .filter(|instance| scene.given_up(&instance.key, "detach").is_none())
         .filter(|instance| {
             choice.lost.iter().any(|lost| lost.key == instance.key)
-                || scene.could_not_follow(instance, &choice.promoted).is_some()
+                || cannot_follow(scene, choice, instance).is_some()
         })
         .map(|instance| Step::Detach { server: instance.key.clone() })
         .collect();
@@ -278,7 +314,8 @@ fn detach_lost(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
 }
 
 fn recovered(scene: &Scene<'_>, choice: &Choice) -> Outcome {
-    let (mut lost, mut errors) = scene.stragglers(choice);
+    let (lost, mut errors) =
+        scene.stragglers(choice, |follower| cannot_follow(scene, choice, follower));
     if let Some(giver) = &choice.catch_up_from
         && let Some(reason) = scene.attempts.last_error(&choice.promoted, "wait-applied")
         && still_to_fetch(scene.view, choice).is_some()
@@ -289,7 +326,5 @@ fn recovered(scene: &Scene<'_>, choice: &Choice) -> Outcome {
     errors.extend(lost.iter().filter_map(|key| {
         detached(&key).map(|reason| format!("{key} was not detached: {reason}"))
     }));
-    lost.sort();
-    lost.dedup();
     Outcome::Recovered { successor: choice.promoted.clone(), lost, errors }
 }
