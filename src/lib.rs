@@ -1,3 +1,5 @@
 //! ham4db
 
+pub mod app;
 pub mod config;
+pub mod settings;
