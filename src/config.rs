@@ -2,12 +2,23 @@
 //!
 //! [`settings`] is the table of all keys; reading, checking, suggesting and showing are driven by it.
 
+use std::collections::BTreeMap;
+
+use ham4db_domain::key::InstanceKey;
+use serde_json::Value;
+
+mod credentials;
 mod file;
+mod findings;
 mod keys;
 mod kinds;
+mod load;
+mod rules;
 mod secret;
+mod suggest;
 mod table;
 
+pub use findings::{Notice, NoticeKind, Problem, Problems};
 pub use keys::agents::Agents;
 pub use keys::analysis::Analysis;
 pub use keys::audit::Audit;
@@ -24,6 +35,7 @@ pub use keys::raft::Raft;
 pub use keys::recovery::Recovery;
 pub use keys::servers::Servers;
 pub use kinds::{Confirmation, Parsed};
+pub use load::{Origin, Sources};
 pub use secret::Secret;
 pub use table::{Effect, Setting, Status, Synonym};
 
@@ -60,6 +72,27 @@ pub struct Config {
     pub pseudo_gtid: PseudoGtid,
     /// Agents on database hosts.
     pub agents: Agents,
+    /// Where the values come from that are not defaults, by key.
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Config {
+    /// Where the value of a key comes from; `None` for a default.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
+    }
+
+    /// Every key with its value as it would be written in a file, secrets hidden.
+    pub fn shown(&self) -> Value {
+        let shown = settings().filter_map(|setting| Some((setting.name, setting.shown(self)?)));
+        Value::Object(shown.map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// The servers of `DiscoverySeeds`.
+    pub fn seeds(&self) -> Vec<InstanceKey> {
+        let seeds = self.discovery.seeds.iter();
+        seeds.filter_map(|seed| rules::seed(seed, self.servers.default_port).ok()).collect()
+    }
 }
 
 /// The table of all keys, group by group.
@@ -85,3 +118,6 @@ const GROUPS: &[&[Setting]] = &[
     keys::agents::SETTINGS,
     keys::obsolete::SETTINGS,
 ];
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! The table of keys: what each is called, means and accepts. Everything else here is driven by it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
-use super::Config;
 use super::file::Given;
 use super::kinds::Mismatch;
 use super::secret::HIDDEN;
+use super::{Config, settings};
 
 /// All that is known of one key.
 #[derive(Debug)]
@@ -66,6 +69,7 @@ pub enum Effect {
 pub(crate) struct Access {
     pub read: fn(&mut Config, &Given) -> Result<(), Mismatch>,
     pub value: fn(&Config) -> Value,
+    pub copy: fn(&mut Config, &Config),
     pub allowed: fn() -> String,
 }
 
@@ -116,6 +120,19 @@ impl Setting {
     }
 }
 
+/// Every accepted name with its key and its scale.
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Setting, u64)> {
+    settings().flat_map(|setting| setting.names().map(move |(name, scale)| (name, setting, scale)))
+}
+
+/// The key that goes by a name, in whatever case, and its scale.
+pub(crate) fn find(name: &str) -> Option<(&'static Setting, u64)> {
+    static NAMES: LazyLock<HashMap<String, (&'static Setting, u64)>> = LazyLock::new(|| {
+        names().map(|(name, setting, scale)| (name.to_lowercase(), (setting, scale))).collect()
+    });
+    NAMES.get(&name.to_lowercase()).copied()
+}
+
 /// Declares a group of keys: the struct that holds them, its defaults, and their rows in the table.
 macro_rules! group {
     (
@@ -162,6 +179,7 @@ macro_rules! group {
                         Ok(())
                     },
                     value: |config| <$kind as $crate::config::kinds::Kind>::show(&config.$field.$member),
+                    copy: |to, from| to.$field.$member.clone_from(&from.$field.$member),
                     allowed: <$kind as $crate::config::kinds::Kind>::allowed,
                 }),
             },)+

@@ -16,7 +16,7 @@ group! {
     "ReasonableMaintenanceReplicationLagSeconds" => reasonable_maintenance_lag: Seconds<0, 86_400> = 20;
         Acted, OnReload;
     /// Servers left out of the list of problems.
-    "ProblemIgnoreHostnameFilters" => ignore_problems: Hosts = (); NotYet, OnReload;
+    "ProblemIgnoreHostnameFilters" => ignore_problems: Hosts = (); Acted, OnReload;
     /// Looks only at servers that can have a problem.
     "ReduceReplicationAnalysisCount" => reduce: Bool = true; Acted, OnReload;
     /// Servers left out of analysis: addresses, or expressions on the host name.
@@ -34,5 +34,5 @@ group! {
     /// Asks the other nodes before a failure is believed.
     "ExpectFailureAnalysisConcensus" => consensus: Bool = true; NotYet, OnReload;
     /// Servers left out of the replicas named for schema changes.
-    "OSCIgnoreHostnameFilters" => ignore_osc: Hosts = (); NotYet, OnReload;
+    "OSCIgnoreHostnameFilters" => ignore_osc: Hosts = (); Acted, OnReload;
 }

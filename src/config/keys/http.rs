@@ -110,24 +110,23 @@ group! {
     /// machine only, as `127.0.0.1:3000`; a host left empty stands for all interfaces.
     "ListenAddress" => listen: Address = 3000; Acted, AtStart;
     /// Unix socket of the service, instead of TCP.
-    "ListenSocket" => socket: FilePath = ""; NotYet, AtStart;
+    "ListenSocket" => socket: FilePath = ""; Acted, AtStart;
     /// Address under which the other raft nodes reach the service of this one, as `http://host:port`.
     "HTTPAdvertise" => advertise: Text = ""; NotYet, AtStart;
     /// Path in front of all others, for a proxy that serves several services.
-    "URLPrefix" => url_prefix: Text = ""; Acted, AtStart;
+    "URLPrefix" => url_prefix: Text = ""; Acted, OnReload;
     /// Refuses every request that changes something.
     "ReadOnly" => read_only: Bool = false; Acted, OnReload;
     /// How callers prove who they are.
-    "AuthenticationMethod" => authentication: Choice<AuthMethod> = AuthMethod::None;
-        Unavailable("this version has no authentication yet; leave the key out, listen on 127.0.0.1 and put a proxy in front"), AtStart;
+    "AuthenticationMethod" => authentication: Choice<AuthMethod> = AuthMethod::None; Acted, OnReload;
     /// User of `basic` and `multi` authentication.
-    "HTTPAuthUser" => user: Text = ""; NotYet, AtStart;
-    /// Password of that user.
-    "HTTPAuthPassword" => password: Password = ""; NotYet, AtStart;
+    "HTTPAuthUser" => user: Text = ""; Acted, OnReload;
+    /// Password of that user; `${NAME}` takes it from the environment.
+    "HTTPAuthPassword" => password: Password = ""; Acted, OnReload;
     /// Header in which a proxy names the user.
-    "AuthUserHeader" => user_header: Text = "X-Forwarded-User"; NotYet, AtStart;
+    "AuthUserHeader" => user_header: Text = "X-Forwarded-User"; Acted, OnReload;
     /// Users behind a proxy who may change something; `*` is everybody.
-    "PowerAuthUsers" => power_users: Texts = &["*"]; NotYet, OnReload;
+    "PowerAuthUsers" => power_users: Texts = &["*"]; Acted, OnReload;
     /// Unix groups whose members behind a proxy may change something.
     "PowerAuthGroups" => power_groups: Texts = &[]; NotYet, OnReload;
     /// How long a token may be fetched after it was handed out.
@@ -149,7 +148,7 @@ group! {
     /// Organisational units of callers that are let in.
     "SSLValidOUs" => tls_valid_units: Texts = &[]; NotYet, AtStart;
     /// Path of the status check for load balancers.
-    "StatusEndpoint" => status_endpoint: Text = "/api/status"; Acted, AtStart;
+    "StatusEndpoint" => status_endpoint: Text = "/api/status"; Acted, OnReload;
     /// Checks the organisational unit of callers of the status check too.
     "StatusOUVerify" => status_unit_verify: Bool = false; NotYet, AtStart;
     /// Text shown on the pages of the dashboard.

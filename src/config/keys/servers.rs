@@ -15,17 +15,17 @@ group! {
     /// File with user and password in a section `[client]`; they win over the two keys.
     "MySQLTopologyCredentialsConfigFile" => credentials_file: FilePath = ""; Acted, OnReload;
     /// Private key shown to the watched servers.
-    "MySQLTopologySSLPrivateKeyFile" => tls_key_file: FilePath = ""; NotYet, OnReload;
+    "MySQLTopologySSLPrivateKeyFile" => tls_key_file: FilePath = ""; Acted, OnReload;
     /// Certificate shown to the watched servers.
-    "MySQLTopologySSLCertFile" => tls_cert_file: FilePath = ""; NotYet, OnReload;
+    "MySQLTopologySSLCertFile" => tls_cert_file: FilePath = ""; Acted, OnReload;
     /// Authority that signed the certificates of the watched servers.
-    "MySQLTopologySSLCAFile" => tls_ca_file: FilePath = ""; NotYet, OnReload;
+    "MySQLTopologySSLCAFile" => tls_ca_file: FilePath = ""; Acted, OnReload;
     /// Does not verify the certificates of the watched servers.
-    "MySQLTopologySSLSkipVerify" => tls_skip_verify: Bool = false; NotYet, OnReload;
+    "MySQLTopologySSLSkipVerify" => tls_skip_verify: Bool = false; Acted, OnReload;
     /// Uses TLS, with a certificate of its own, to the watched servers.
-    "MySQLTopologyUseMutualTLS" => mutual_tls: Bool = false; NotYet, OnReload;
-    /// Decides for each server whether TLS is used.
-    "MySQLTopologyUseMixedTLS" => mixed_tls: Bool = true; NotYet, OnReload;
+    "MySQLTopologyUseMutualTLS" => mutual_tls: Bool = false; Acted, OnReload;
+    /// Uses TLS with the servers that do not let the user in without it.
+    "MySQLTopologyUseMixedTLS" => mixed_tls: Bool = true; Acted, OnReload;
     /// How long it is remembered that a server wants TLS, in polls.
     "TLSCacheTTLFactor" => tls_cache_polls: Whole<u32, 0, 1_000_000> = 100;
         Ignored("what a server wants is learnt at each handshake"), OnReload;
@@ -45,7 +45,7 @@ group! {
     /// Port of a server that is named without one.
     "DefaultInstancePort" => default_port: Port = 3306; Acted, OnReload;
     /// Query giving the replication user, password and TLS files: up to five columns.
-    "ReplicationCredentialsQuery" => replication_credentials_query: Text = ""; NotYet, OnReload;
+    "ReplicationCredentialsQuery" => replication_credentials_query: Text = ""; Acted, OnReload;
     /// Sets and clears `super_read_only` together with `read_only`.
     "UseSuperReadOnly" => super_read_only: Bool = false; Acted, OnReload;
     /// Replicas that are worked on at once when many are moved.
