@@ -15,9 +15,8 @@ use crate::instance::PromotionRule;
 use crate::key::InstanceKey;
 use crate::recovery::{Choice, Kind, Outcome};
 use crate::registry::{
-    LOST_IN_RECOVERY,
     Acknowledgement, AuditedStep, Candidate, Closed, Detection, Disabled, Downtime, Fence,
-    Maintenance, Recovery, RecoveryUid, Registry,
+    LOST_IN_RECOVERY, Maintenance, Recovery, RecoveryUid, Registry,
 };
 
 /// One entry of the log.

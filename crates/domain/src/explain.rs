@@ -1,6 +1,8 @@
 //! The story of a problem, a refusal or a recovery, stored with it and told by `why`.
 
+mod facts;
 mod observe;
+mod page;
 
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use crate::recovery::{Choice, Outcome};
 use crate::registry::{AuditedStep, Recovery, RecoveryUid};
 use crate::step::Step;
 use crate::topology::Topology;
+
+pub use page::{Aftermath, WIDTH};
 
 /// Why something was done, or was not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,3 +123,6 @@ impl Explanation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod attempts;
+mod consequences;
 mod fence;
 mod guard;
 mod intermediate;
@@ -21,6 +22,7 @@ use crate::gtid::{GtidSet, MariaDbPosition};
 use crate::key::InstanceKey;
 
 pub use attempts::Attempts;
+pub use consequences::consequences;
 pub use fence::{FenceState, fence_of, fence_state};
 pub use guard::{Circumstances, Refusal, may_begin};
 pub use next::{Next, next};
