@@ -33,7 +33,8 @@ async fn writes_replicate() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_told_apart() {
     let (cluster, db1, ..) = star(Flavor::MySql);
-    let cases: [(fn(&SimCluster, &InstanceKey), FailureKind); 6] = [
+    type Fail = fn(&SimCluster, &InstanceKey);
+    let cases: [(Fail, FailureKind); 6] = [
         (SimCluster::kill, FailureKind::Refused),
         (SimCluster::freeze, FailureKind::Hung),
         (SimCluster::isolate, FailureKind::Unreachable),
