@@ -1,0 +1,114 @@
+//! Listening: addresses, limits, and what to say when it cannot be done.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, middleware, web};
+
+use super::dispatch::{Front, dispatch};
+use super::state::State;
+
+/// Where the front end listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// `ListenAddress`: `:3000`, `host:3000`, `[::1]:3000`.
+    Tcp(String),
+    /// `ListenSocket`: a path.
+    Unix(PathBuf),
+}
+
+/// Why the front end cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else listens there.
+    #[error(
+        "{address} is taken: another program listens there; stop it, or set ListenAddress to a free port"
+    )]
+    Taken {
+        /// The address.
+        address: String,
+    },
+    /// The system does not allow it.
+    #[error("not allowed to listen on {address}; set ListenAddress to a port above 1023")]
+    NotAllowed {
+        /// The address.
+        address: String,
+    },
+    /// The address is none of this machine.
+    #[error(
+        "cannot listen on {address}; ListenAddress must be :port or an address of this machine with a port"
+    )]
+    Other {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Threads that serve HTTP.
+const WORKERS: usize = 2;
+/// Connections a worker holds at once.
+const CONNECTIONS: usize = 2048;
+/// How long a request's head may take to arrive.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const IDLE_LIMIT: Duration = Duration::from_secs(75);
+/// How long open requests may take to end when the server stops, in seconds.
+const STOP_LIMIT_S: u64 = 5;
+
+/// Takes the address and returns the server, to be awaited. Signals are the caller's.
+///
+/// # Errors
+/// When the address cannot be taken.
+pub fn listen(at: &Listen, state: State) -> Result<Server, ListenError> {
+    let front = web::Data::new(Front::new(state));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(front.clone())
+            .wrap(middleware::Compress::default())
+            .default_service(web::to(dispatch))
+    })
+    .workers(WORKERS)
+    .max_connections(CONNECTIONS)
+    .client_request_timeout(REQUEST_LIMIT)
+    .keep_alive(IDLE_LIMIT)
+    .shutdown_timeout(STOP_LIMIT_S)
+    .disable_signals();
+    let bound = match at {
+        Listen::Tcp(address) => bind(address).and_then(|listener| server.listen(listener)),
+        Listen::Unix(path) => server.bind_uds(path),
+    };
+    bound.map(HttpServer::run).map_err(|source| ListenError::new(at, source))
+}
+
+/// Binds an address; without a host, all addresses of the machine, IPv6 and IPv4.
+fn bind(address: &str) -> io::Result<TcpListener> {
+    match address.strip_prefix(':') {
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")) {
+            // A machine without IPv6.
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                TcpListener::bind(format!("0.0.0.0:{port}"))
+            }
+            bound => bound,
+        },
+        None => TcpListener::bind(address),
+    }
+}
+
+impl ListenError {
+    fn new(at: &Listen, source: io::Error) -> Self {
+        let address = match at {
+            Listen::Tcp(address) => format!("address {address}"),
+            Listen::Unix(path) => format!("socket {}", path.display()),
+        };
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::Taken { address },
+            io::ErrorKind::PermissionDenied => Self::NotAllowed { address },
+            _ => Self::Other { address, source },
+        }
+    }
+}
