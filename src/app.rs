@@ -68,10 +68,13 @@ impl Node {
         let deadline = settings.borrow().probing.deadline;
 
         let raft = RaftRole::new(log).start();
-        let keeper = TopologyKeeper::new(stored, Names::new(servers.clone(), deadline), fleet_sender).start();
+        let keeper =
+            TopologyKeeper::new(stored, Names::new(servers.clone(), deadline), fleet_sender)
+                .start();
         let arbiters = (0..prober_threads).map(|_| Arbiter::new().handle()).collect();
         let discovery =
-            Discovery::new(servers.clone(), settings.clone(), keeper.clone().recipient(), arbiters).start();
+            Discovery::new(servers.clone(), settings.clone(), keeper.clone().recipient(), arbiters)
+                .start();
         let analyst = Analyst::new(
             settings.clone(),
             fleet.clone(),
@@ -89,7 +92,8 @@ impl Node {
             log: raft.clone().recipient(),
             discovery: discovery.clone().recipient(),
         };
-        let coordinator = RecoveryCoordinator::new(around.clone(), problems.clone(), store.clone()).start();
+        let coordinator =
+            RecoveryCoordinator::new(around.clone(), problems.clone(), store.clone()).start();
         let fencer = Fencer::new(around, discovery.clone().recipient()).start();
         let recorder = Recorder::new(store.clone()).start();
         let gateway = LeaderGateway {
@@ -122,9 +126,10 @@ impl Node {
             gone: discovery.clone().recipient(),
             record: recorder.clone().recipient(),
         }));
-        let seeds = settings.borrow().discovery.seeds.clone();
-        let seeds = seeds.into_iter().chain(registry.borrow().seeds.iter().cloned());
-        discovery.do_send(Watch { found: seeds.map(|key| (key, FoundAs::Seed)).collect() });
+        let mut seeds = settings.borrow().discovery.seeds.clone();
+        seeds.extend(registry.borrow().seeds.iter().cloned());
+        discovery
+            .do_send(Watch { found: seeds.into_iter().map(|key| (key, FoundAs::Seed)).collect() });
 
         let readers = Readers { fleet, problems, registry, leadership, settings, store };
         let alive = vec![

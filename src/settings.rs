@@ -51,9 +51,9 @@ fn discovery(config: &Config) -> DiscoveryPolicy {
     let seed = |text: &String| InstanceKey::parse(text, Some(config.servers.default_port)).ok();
     DiscoveryPolicy {
         seeds: discovery.seeds.iter().filter_map(seed).collect(),
-        ignore: discovery.ignore.clone(),
-        ignore_replicas: discovery.ignore_replicas.clone(),
-        ignore_sources: discovery.ignore_sources.clone(),
+        ignore: (*discovery.ignore).clone(),
+        ignore_replicas: (*discovery.ignore_replicas).clone(),
+        ignore_sources: (*discovery.ignore_sources).clone(),
     }
 }
 
@@ -69,7 +69,7 @@ fn analysis(config: &Config) -> AnalysisPolicy {
         exact_semi_sync: analysis.exact_semi_sync,
         recover_locked_semi_sync: analysis.recover_locked_semi_sync,
         recover_read_only_primary: analysis.recover_read_only_primary,
-        ignore: analysis.ignore.clone(),
+        ignore: (*analysis.ignore).clone(),
         candidate_expiry: analysis.candidate_expiry,
     }
 }
@@ -79,8 +79,8 @@ fn recovery(config: &Config) -> RecoveryPolicy {
     let windows = recovery.confirmation.iter().map(|one| (one.clusters.clone(), one.window));
     RecoveryPolicy {
         promotion: promotion(config),
-        primaries: recovery.primaries.clone(),
-        intermediates: recovery.intermediates.clone(),
+        primaries: (*recovery.primaries).clone(),
+        intermediates: (*recovery.intermediates).clone(),
         block: recovery.block,
         detection_block: recovery.detection_block,
         confirmation: windows.collect(),
@@ -100,7 +100,7 @@ fn promotion(config: &Config) -> PromotionPolicy {
         verify_replication_filters: recovery.verify_replication_filters,
         same_data_center: recovery.same_data_center,
         same_region: recovery.same_region,
-        ignore: recovery.ignore.clone(),
+        ignore: (*recovery.ignore).clone(),
         candidate_expiry: config.analysis.candidate_expiry,
         reasonable_maintenance_lag: config.analysis.reasonable_maintenance_lag,
         fail_on_lag: recovery.fail_on_lag,
@@ -115,7 +115,10 @@ fn promotion(config: &Config) -> PromotionPolicy {
 fn aliases(config: &Config) -> AliasPolicy {
     let pairs = &config.classification.cluster_aliases;
     AliasPolicy {
-        by_name: pairs.iter().map(|(regex, alias)| (regex.as_str().to_owned(), alias.clone())).collect(),
+        by_name: pairs
+            .iter()
+            .map(|(regex, alias)| (regex.as_str().to_owned(), alias.clone()))
+            .collect(),
         ..AliasPolicy::default()
     }
 }
@@ -134,7 +137,10 @@ fn hooks(config: &Config) -> HookPolicy {
         shell: hooks.shell.clone(),
         limit: hooks.timeout,
         output_bytes: hooks.max_output_bytes,
-        lists: lists.into_iter().map(|(key, commands)| (key.to_owned(), commands.clone())).collect(),
+        lists: lists
+            .into_iter()
+            .map(|(key, commands)| (key.to_owned(), commands.clone()))
+            .collect(),
     }
 }
 
@@ -145,7 +151,10 @@ fn hooks(config: &Config) -> HookPolicy {
 pub fn servers(config: &Config) -> Result<MySqlSettings, TlsSettingsError> {
     let servers = &config.servers;
     Ok(MySqlSettings {
-        account: Account { user: servers.user.clone(), password: servers.password.expose().to_owned() },
+        account: Account {
+            user: servers.user.clone(),
+            password: servers.password.expose().to_owned(),
+        },
         tls: tls(config)?,
         probe: probe(config),
         limits: Limits { connect: servers.connect_timeout, ..Limits::default() },
@@ -161,7 +170,11 @@ fn tls(config: &Config) -> Result<TlsMode, TlsSettingsError> {
         .mutual_tls
         .then(|| servers.tls_cert_file.clone().zip(servers.tls_key_file.clone()))
         .flatten();
-    let files = TlsFiles { ca: servers.tls_ca_file.clone(), identity, skip_verify: servers.tls_skip_verify };
+    let files = TlsFiles {
+        ca: servers.tls_ca_file.clone(),
+        identity,
+        skip_verify: servers.tls_skip_verify,
+    };
     let settings = Arc::new(TlsSettings::load(&files)?);
     Ok(if servers.mutual_tls { TlsMode::Required(settings) } else { TlsMode::IfNeeded(settings) })
 }

@@ -60,14 +60,17 @@ impl Engine {
                     let values = values.iter().map(sqlite_value);
                     transaction
                         .prepare_cached(sql)
-                        .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(values)))
+                        .and_then(|mut statement| {
+                            statement.execute(rusqlite::params_from_iter(values))
+                        })
                         .map_err(text)?;
                 }
                 transaction.commit().map_err(text)
             }
             Self::MySql(pool) => {
                 let mut connection = pool.get().map_err(text)?;
-                let mut transaction = connection.start_transaction(TxOpts::default()).map_err(text)?;
+                let mut transaction =
+                    connection.start_transaction(TxOpts::default()).map_err(text)?;
                 for (sql, values) in statements {
                     transaction.exec_drop(*sql, mysql_values(values)).map_err(text)?;
                 }
@@ -85,15 +88,21 @@ impl Engine {
                 let columns = statement.column_count();
                 let rows = statement
                     .query_map(rusqlite::params_from_iter(values.iter().map(sqlite_value)), |row| {
-                        (0..columns).map(|at| row.get::<_, SqliteValue>(at).map(from_sqlite)).collect()
+                        (0..columns)
+                            .map(|at| row.get::<_, SqliteValue>(at).map(from_sqlite))
+                            .collect()
                     })
                     .map_err(text)?;
                 rows.collect::<Result<_, _>>().map_err(text)
             }
             Self::MySql(pool) => {
                 let mut connection = pool.get().map_err(text)?;
-                let rows: Vec<mysql::Row> = connection.exec(sql, mysql_values(values)).map_err(text)?;
-                Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(from_mysql).collect()).collect())
+                let rows: Vec<mysql::Row> =
+                    connection.exec(sql, mysql_values(values)).map_err(text)?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| row.unwrap().into_iter().map(from_mysql).collect())
+                    .collect())
             }
         }
     }
@@ -146,20 +155,20 @@ fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
     let mut first = rusqlite::Connection::open(file).map_err(refused)?;
     first.busy_timeout(std::time::Duration::from_secs(2)).map_err(refused)?;
     first.pragma_update(None, "journal_mode", "WAL").map_err(refused)?;
-    sqlite_migrations::migrations::runner().run(&mut first).map_err(|error| StoreError::Migration {
-        place: place.clone(),
-        reason: full(&error),
-    })?;
+    sqlite_migrations::migrations::runner()
+        .run(&mut first)
+        .map_err(|error| StoreError::Migration { place: place.clone(), reason: full(&error) })?;
     drop(first);
     let manager = SqliteConnectionManager::file(file).with_init(|connection| {
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "synchronous", "FULL")
     });
-    let pool = r2d2::Pool::builder().max_size(4).build(manager).map_err(|error| StoreError::Open {
-        place: place.clone(),
-        reason: error.to_string(),
-        advice: "Check the file and its directory",
-    })?;
+    let pool =
+        r2d2::Pool::builder().max_size(4).build(manager).map_err(|error| StoreError::Open {
+            place: place.clone(),
+            reason: error.to_string(),
+            advice: "Check the file and its directory",
+        })?;
     Ok(Engine::Sqlite(pool))
 }
 
@@ -210,13 +219,16 @@ fn open_mysql(settings: &MySqlSettings) -> Result<Engine, StoreError> {
         .write_timeout(Some(settings.read_limit))
         .prefer_socket(false)
         .ssl_opts(tls);
-    let mut plain = mysql::Conn::new(Opts::from(options.clone())).map_err(|error| open(error.to_string()))?;
+    let mut plain =
+        mysql::Conn::new(Opts::from(options.clone())).map_err(|error| open(error.to_string()))?;
     let schema = settings.database.replace('`', "``");
     let made = plain.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{schema}`"));
     let within = options.db_name(Some(settings.database.clone()));
     let mut first = match mysql::Conn::new(Opts::from(within.clone())) {
         Ok(connection) => connection,
-        Err(error) => return Err(open(made.err().map_or_else(|| error.to_string(), |made| made.to_string()))),
+        Err(error) => {
+            return Err(open(made.err().map_or_else(|| error.to_string(), |made| made.to_string())));
+        }
     };
     mysql_migrations::migrations::runner()
         .run(&mut first)

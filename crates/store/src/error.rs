@@ -14,7 +14,9 @@ pub enum StoreError {
         advice: &'static str,
     },
     /// Another process uses the same SQLite file.
-    #[error("{place} is in use by another process; each node needs a backend of its own (SQLite3DataFile)")]
+    #[error(
+        "{place} is in use by another process; each node needs a backend of its own (SQLite3DataFile)"
+    )]
     InUse {
         /// The file.
         place: String,

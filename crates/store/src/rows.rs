@@ -34,7 +34,9 @@ pub fn content(registry: &Registry, row: &Row) -> Result<Option<String>, serde_j
         Row::Switch => json(registry.recoveries_disabled.as_ref()),
         Row::Seed(key) => json(registry.seeds.get(key)),
         Row::Forgotten(key) => json(registry.forgotten.get(key)),
-        Row::Detection(id) => json(registry.detections.iter().find(|detection| detection.id == *id)),
+        Row::Detection(id) => {
+            json(registry.detections.iter().find(|detection| detection.id == *id))
+        }
         Row::Recovery(uid) => json(registry.recoveries.get(uid)),
         Row::Fence(key) => json(registry.fences.get(key)),
     }

@@ -48,7 +48,9 @@ impl Store {
     pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let place = match settings {
             StoreSettings::Sqlite { file } => file.display().to_string(),
-            StoreSettings::MySql(server) => format!("{}:{}/{}", server.host, server.port, server.database),
+            StoreSettings::MySql(server) => {
+                format!("{}:{}/{}", server.host, server.port, server.database)
+            }
         };
         Ok(Self { engine: Engine::open(settings)?, place: place.into() })
     }
@@ -61,8 +63,14 @@ impl Store {
     /// The state that the log built, and how far the log has been applied.
     pub fn load_registry(&self) -> Result<(Registry, u64), StoreError> {
         let mut registry = Registry::default();
-        for row in self.read("read the replicated state", "SELECT kind, id, body FROM replicated ORDER BY kind, id", &[])? {
-            let [Value::Text(kind), Value::Text(id), Value::Text(body)] = row.as_slice() else { continue };
+        for row in self.read(
+            "read the replicated state",
+            "SELECT kind, id, body FROM replicated ORDER BY kind, id",
+            &[],
+        )? {
+            let [Value::Text(kind), Value::Text(id), Value::Text(body)] = row.as_slice() else {
+                continue;
+            };
             rows::put(&mut registry, kind, id, body).map_err(|reason| StoreError::Row {
                 place: self.place.to_string(),
                 kind: kind.clone(),
@@ -70,12 +78,18 @@ impl Store {
                 reason,
             })?;
         }
-        registry.next_recovery_id = registry.recoveries.values().map(|recovery| recovery.id).max().unwrap_or(0);
+        registry.next_recovery_id =
+            registry.recoveries.values().map(|recovery| recovery.id).max().unwrap_or(0);
         Ok((registry, self.progress("applied")?))
     }
 
     /// Writes the rows that a command changed, and the log position it reaches, in one transaction.
-    pub fn write_rows(&self, registry: &Registry, changed: &[Row], applied: u64) -> Result<(), StoreError> {
+    pub fn write_rows(
+        &self,
+        registry: &Registry,
+        changed: &[Row],
+        applied: u64,
+    ) -> Result<(), StoreError> {
         let mut statements = vec![Self::progress_statement("applied", applied)];
         for row in changed {
             let (kind, id) = rows::place(row);
@@ -140,15 +154,28 @@ impl Store {
     /// All servers as they were last stored. One that cannot be read is left out: it will be read anew.
     pub fn load_members(&self) -> Result<Vec<Server>, StoreError> {
         let mut servers = Vec::new();
-        for row in self.read("read servers", "SELECT host, port, body FROM server ORDER BY host, port", &[])? {
-            let [Value::Text(host), Value::Int(port), Value::Text(body)] = row.as_slice() else { continue };
+        for row in self.read(
+            "read servers",
+            "SELECT host, port, body FROM server ORDER BY host, port",
+            &[],
+        )? {
+            let [Value::Text(host), Value::Int(port), Value::Text(body)] = row.as_slice() else {
+                continue;
+            };
             let Ok(port) = u16::try_from(*port) else { continue };
             let key = InstanceKey::new(host.clone(), port);
             match serde_json::from_str::<StoredServer>(body) {
                 Ok(StoredServer { instance, checks }) => {
-                    servers.push(Server { key, instance: instance.map(Arc::new), checks, silent_for: None });
+                    servers.push(Server {
+                        key,
+                        instance: instance.map(Arc::new),
+                        checks,
+                        silent_for: None,
+                    });
                 }
-                Err(error) => log::warn!("instance.key":% = key, "error":% = error; "what was stored of {key} cannot be read"),
+                Err(error) => {
+                    log::warn!("instance.key":% = key, "error":% = error; "what was stored of {key} cannot be read")
+                }
             }
         }
         Ok(servers)
@@ -172,8 +199,11 @@ impl Store {
     /// The latest refusals about a server, newest first.
     pub fn refusals(&self, key: &InstanceKey, most: u32) -> Result<Vec<Refusal>, StoreError> {
         let sql = "SELECT at_ms, body FROM refusal WHERE host = ? AND port = ? ORDER BY at_ms DESC, id DESC LIMIT ?";
-        let values =
-            [Value::Text(key.host.clone()), Value::Int(i64::from(key.port)), Value::Int(i64::from(most))];
+        let values = [
+            Value::Text(key.host.clone()),
+            Value::Int(i64::from(key.port)),
+            Value::Int(i64::from(most)),
+        ];
         let rows = self.read("read refusals", sql, &values)?;
         Ok(rows.iter().filter_map(|row| refusal(row)).collect())
     }
@@ -187,11 +217,18 @@ impl Store {
     /// Writes something and reads it back: the backend can be used.
     pub fn check(&self) -> Result<(), StoreError> {
         let checked = self.progress("checked")?;
-        self.write("check itself", &[Self::progress_statement("checked", checked.wrapping_add(1) & 0xffff)])
+        self.write(
+            "check itself",
+            &[Self::progress_statement("checked", checked.wrapping_add(1) & 0xffff)],
+        )
     }
 
     fn progress(&self, name: &str) -> Result<u64, StoreError> {
-        let rows = self.read("read its progress", "SELECT value FROM progress WHERE name = ?", &[Value::Text(name.to_owned())])?;
+        let rows = self.read(
+            "read its progress",
+            "SELECT value FROM progress WHERE name = ?",
+            &[Value::Text(name.to_owned())],
+        )?;
         Ok(match rows.first().map(Vec::as_slice) {
             Some([Value::Int(number)]) => u64::try_from(*number).unwrap_or(0),
             _ => 0,
@@ -199,11 +236,19 @@ impl Store {
     }
 
     fn progress_statement(name: &str, value: u64) -> Bound {
-        let values = vec![Value::Text(name.to_owned()), Value::Int(i64::try_from(value).unwrap_or(i64::MAX))];
+        let values = vec![
+            Value::Text(name.to_owned()),
+            Value::Int(i64::try_from(value).unwrap_or(i64::MAX)),
+        ];
         ("REPLACE INTO progress (name, value) VALUES (?, ?)", values)
     }
 
-    fn read(&self, action: &'static str, sql: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {
+    fn read(
+        &self,
+        action: &'static str,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
         self.engine.read(sql, values).map_err(|reason| self.failed(action, &reason))
     }
 
