@@ -16,8 +16,9 @@ use ham4db_actors::names::Names;
 use ham4db_actors::raft_role::RaftRole;
 use ham4db_actors::recorder::Recorder;
 use ham4db_actors::run::Surroundings;
-use ham4db_actors::settings::{LiveSettings, Settings};
+use ham4db_actors::settings::LiveSettings;
 use ham4db_consensus::{Leadership, LocalLog};
+use ham4db_domain::key::InstanceKey;
 use ham4db_domain::registry::Registry;
 use ham4db_mysql::server::Servers;
 use ham4db_store::Store;
@@ -40,12 +41,25 @@ pub struct Readers {
     pub store: Store,
 }
 
+/// Has servers watched that a configuration names.
+#[derive(Clone)]
+pub struct Seeds(Addr<Discovery>);
+
+impl Seeds {
+    /// Watches these, if they are not watched already.
+    pub fn watch(&self, seeds: Vec<InstanceKey>) {
+        self.0.do_send(Watch { found: seeds.into_iter().map(|key| (key, FoundAs::Seed)).collect() });
+    }
+}
+
 /// A running set of actors.
 pub struct Node {
     /// For those who read.
     pub readers: Readers,
     /// For those who want something changed.
     pub gateway: Addr<LeaderGateway>,
+    /// For those who know of servers.
+    pub seeds: Seeds,
     /// Names and states of the actors that exist once.
     alive: Vec<(&'static str, Box<dyn Fn() -> bool>)>,
 }
@@ -126,10 +140,9 @@ impl Node {
             gone: discovery.clone().recipient(),
             record: recorder.clone().recipient(),
         }));
-        let mut seeds = settings.borrow().discovery.seeds.clone();
-        seeds.extend(registry.borrow().seeds.iter().cloned());
-        discovery
-            .do_send(Watch { found: seeds.into_iter().map(|key| (key, FoundAs::Seed)).collect() });
+        let seeds = Seeds(discovery.clone());
+        seeds.watch(settings.borrow().discovery.seeds.clone());
+        seeds.watch(registry.borrow().seeds.iter().cloned().collect());
 
         let readers = Readers { fleet, problems, registry, leadership, settings, store };
         let alive = vec![
@@ -143,7 +156,7 @@ impl Node {
             watched("leader gateway", gateway.clone()),
             watched("janitor", janitor),
         ];
-        Self { readers, gateway, alive }
+        Self { readers, gateway, seeds, alive }
     }
 
     /// Resolves when an actor that exists once is gone, with its name: the process has to end.
@@ -163,9 +176,4 @@ fn watched<A: Actor<Context = Context<A>>>(
     address: Addr<A>,
 ) -> (&'static str, Box<dyn Fn() -> bool>) {
     (name, Box::new(move || address.connected()))
-}
-
-/// Publishes settings made of a configuration.
-pub fn publish(settings: Settings) -> (watch::Sender<Arc<Settings>>, LiveSettings) {
-    watch::channel(Arc::new(settings))
 }

@@ -7,6 +7,7 @@ mod commands;
 pub mod logging;
 mod options;
 mod output;
+mod service;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -33,9 +34,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => Cli::command().print_help().map_err(Failure::from),
         Some(Command::Client(command)) => ask(command, &cli.options),
         Some(Command::AnalyzeCase { files }) => return analyze_case::run(&files),
-        Some(Command::Serve | Command::Config(_)) => {
-            Err(Failure::Words("this command is not wired in yet".to_owned()))
-        }
+        Some(Command::Serve) => return service::serve(&cli.options),
+        Some(Command::Config(command)) => service::config(command, &cli.options),
     };
     match done {
         Ok(()) | Err(Failure::Pipe) => ExitCode::SUCCESS,

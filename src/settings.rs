@@ -10,7 +10,10 @@ use ham4db_mysql::settings::{Account, CustomFact, Limits, MySqlSettings, OwnName
 use ham4db_mysql::wire::{TlsFiles, TlsMode, TlsSettings, TlsSettingsError};
 use ham4db_store::{MySqlSettings as BackendSettings, StoreSettings};
 
-use crate::config::{Config, Engine, ServerName};
+use crate::config::{AuthMethod, Config, Engine, ServerName};
+use crate::http::access::{Authentication, Credential};
+use crate::http::server::Listen;
+use crate::http::state::FrontSettings;
 
 /// The settings of actors. Seeds that are no instance keys are left out; checking the configuration reports them.
 pub fn actors(config: &Config, node: &str) -> Settings {
@@ -210,6 +213,58 @@ fn probe(config: &Config) -> ProbeSettings {
             .map(|(fact, query)| (fact, query.clone()))
             .collect(),
         credentials_query: Some(credentials.clone()).filter(|query| !query.trim().is_empty()),
+    }
+}
+
+/// What the front end needs to know.
+pub fn front(config: &Config) -> FrontSettings {
+    let prefix = config.http.url_prefix.trim_matches('/');
+    FrontSettings {
+        prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
+        status_endpoint: config.http.status_endpoint.clone(),
+        read_only: config.http.read_only,
+        default_port: config.servers.default_port,
+        authentication: authentication(config),
+        problem_ignore: (*config.analysis.ignore_problems).clone(),
+        osc_ignore: (*config.analysis.ignore_osc).clone(),
+        shown: config.shown(),
+    }
+}
+
+fn authentication(config: &Config) -> Authentication {
+    let http = &config.http;
+    let credential = || Credential { user: http.user.clone(), password: http.password.expose().to_owned() };
+    match http.authentication {
+        AuthMethod::None => Authentication::Open,
+        AuthMethod::Basic => Authentication::Basic(credential()),
+        AuthMethod::Multi => Authentication::Multi(credential()),
+        AuthMethod::Proxy => Authentication::Proxy {
+            header: http.user_header.clone(),
+            power_users: http.power_users.iter().cloned().collect(),
+        },
+        AuthMethod::Token => Authentication::ReadOnly,
+    }
+}
+
+/// Where the front end listens. Where everybody may do everything, that is this machine only, unless the
+/// configuration says otherwise.
+pub fn listen(config: &Config) -> Listen {
+    if let Some(socket) = &config.http.socket {
+        return Listen::Unix(socket.clone());
+    }
+    let mut address = config.http.listen.clone();
+    let open = config.http.authentication == AuthMethod::None;
+    if open && config.origin("ListenAddress").is_none() {
+        address.host = Some("127.0.0.1".to_owned());
+    }
+    Listen::Tcp(address.to_string())
+}
+
+/// The name of the backend as users know it.
+pub fn backend_name(config: &Config) -> &'static str {
+    match config.backend.engine {
+        Engine::Sqlite => "sqlite",
+        Engine::MySql => "mysql",
     }
 }
 

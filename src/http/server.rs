@@ -1,5 +1,6 @@
 //! Listening: addresses, limits, and what to say when it cannot be done.
 
+use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -18,6 +19,15 @@ pub enum Listen {
     Tcp(String),
     /// `ListenSocket`: a path.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "address {address}"),
+            Self::Unix(path) => write!(f, "socket {}", path.display()),
+        }
+    }
 }
 
 /// Why the front end cannot listen.
@@ -101,10 +111,7 @@ fn bind(address: &str) -> io::Result<TcpListener> {
 
 impl ListenError {
     fn new(at: &Listen, source: io::Error) -> Self {
-        let address = match at {
-            Listen::Tcp(address) => format!("address {address}"),
-            Listen::Unix(path) => format!("socket {}", path.display()),
-        };
+        let address = at.to_string();
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::Taken { address },
             io::ErrorKind::PermissionDenied => Self::NotAllowed { address },
