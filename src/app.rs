@@ -48,7 +48,8 @@ pub struct Seeds(Addr<Discovery>);
 impl Seeds {
     /// Watches these, if they are not watched already.
     pub fn watch(&self, seeds: Vec<InstanceKey>) {
-        self.0.do_send(Watch { found: seeds.into_iter().map(|key| (key, FoundAs::Seed)).collect() });
+        self.0
+            .do_send(Watch { found: seeds.into_iter().map(|key| (key, FoundAs::Seed)).collect() });
     }
 }
 

@@ -53,7 +53,9 @@ pub enum ServiceError {
     #[error("the {0} has ended unexpectedly; the service ends, and has to be started again")]
     Gone(&'static str),
     /// The front end ended by itself.
-    #[error("the HTTP server has ended unexpectedly; the service ends, and has to be started again")]
+    #[error(
+        "the HTTP server has ended unexpectedly; the service ends, and has to be started again"
+    )]
     FrontEnded,
 }
 
@@ -71,7 +73,10 @@ impl ServiceError {
 ///
 /// # Errors
 /// When it cannot start, or cannot go on.
-pub fn run(sources: Sources, level: impl Fn(&Config) -> LevelFilter + 'static) -> Result<(), ServiceError> {
+pub fn run(
+    sources: Sources,
+    level: impl Fn(&Config) -> LevelFilter + 'static,
+) -> Result<(), ServiceError> {
     let (config, notices) = Config::load(&sources).map_err(|problems| {
         warn(&problems.notices);
         ServiceError::Config(problems)
@@ -134,7 +139,9 @@ async fn serve(
     if tokio::time::timeout(STOP_LIMIT, handle.stop(true)).await.is_err() {
         log::warn!("requests were cut off: they did not end within {} s", STOP_LIMIT.as_secs());
     }
-    for recovery in registry.borrow().recoveries.values().filter(|recovery| recovery.closed.is_none()) {
+    for recovery in
+        registry.borrow().recoveries.values().filter(|recovery| recovery.closed.is_none())
+    {
         log::warn!(
             "the recovery {} of {} is not over: the next start continues it",
             recovery.uid,
@@ -200,7 +207,12 @@ impl Live {
     }
 
     /// Reads the configuration again at each SIGHUP and each request. Never ends.
-    async fn reload_when_asked(mut self, mut asked: mpsc::Receiver<Reload>, mut hangups: Signal, seeds: Seeds) {
+    async fn reload_when_asked(
+        mut self,
+        mut asked: mpsc::Receiver<Reload>,
+        mut hangups: Signal,
+        seeds: Seeds,
+    ) {
         loop {
             let request = tokio::select! {
                 _ = hangups.recv() => None,
@@ -229,7 +241,8 @@ impl Live {
         };
         let old = self.config.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let (config, notices) = old.reload(&sources).map_err(|problems| problems.to_string())?;
+            let (config, notices) =
+                old.reload(&sources).map_err(|problems| problems.to_string())?;
             let servers = settings::servers(&config).map_err(|error| error.to_string())?;
             Ok((config, notices, servers))
         });
@@ -262,5 +275,7 @@ fn this_node(hostname: &str, config: &Config) -> ThisNode {
 /// The name of this machine.
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    Some(name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }

@@ -233,7 +233,8 @@ pub fn front(config: &Config) -> FrontSettings {
 
 fn authentication(config: &Config) -> Authentication {
     let http = &config.http;
-    let credential = || Credential { user: http.user.clone(), password: http.password.expose().to_owned() };
+    let credential =
+        || Credential { user: http.user.clone(), password: http.password.expose().to_owned() };
     match http.authentication {
         AuthMethod::None => Authentication::Open,
         AuthMethod::Basic => Authentication::Basic(credential()),

@@ -227,7 +227,9 @@ fn open_mysql(settings: &MySqlSettings) -> Result<Engine, StoreError> {
     let mut first = match mysql::Conn::new(Opts::from(within.clone())) {
         Ok(connection) => connection,
         Err(error) => {
-            return Err(open(made.err().map_or_else(|| error.to_string(), |made| made.to_string())));
+            return Err(open(
+                made.err().map_or_else(|| error.to_string(), |made| made.to_string()),
+            ));
         }
     };
     mysql_migrations::migrations::runner()
