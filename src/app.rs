@@ -123,6 +123,7 @@ impl Node {
         let janitor = Janitor {
             settings: settings.clone(),
             fleet: fleet.clone(),
+            registry: registry.clone(),
             store: store.clone(),
             log: raft.clone().recipient(),
             keeper: keeper.clone().recipient(),

@@ -19,6 +19,7 @@ use ham4db_domain::step::Step;
 use ham4db_domain::topology::{Topology, alias_of};
 use ham4db_store::Store;
 use jiff::Timestamp;
+use log::Level;
 use tokio::sync::{oneshot, watch};
 
 use crate::analyst::{Diagnosed, Problems, RestartReceivers};
@@ -193,8 +194,13 @@ impl RecoveryCoordinator {
             return;
         }
         self.refusals.insert(problem.key.clone(), (problem.code, refusal.kind().to_owned()));
-        log::warn!(
-            "instance.key":% = problem.key, "cluster.name" = problem.cluster.as_str(), "analysis.code" = problem.code.name();
+        let level = match refusal {
+            // The problem itself was logged; that nothing can be done about it is no news.
+            Refusal::NothingToDo { .. } | Refusal::InGrace | Refusal::NotLeading => Level::Debug,
+            _ => Level::Warn,
+        };
+        log::log!(
+            level, "instance.key":% = problem.key, "cluster.name" = problem.cluster.as_str(), "analysis.code" = problem.code.name();
             "no recovery of {} ({}): {words}", problem.key, problem.code.name()
         );
         let mut explanation = self.draft(problem, topology);

@@ -150,7 +150,7 @@ impl Handler<ClustersChanged> for Fencer {
 
     fn handle(&mut self, ClustersChanged(clusters): ClustersChanged, ctx: &mut Self::Context) {
         let registry: Arc<Registry> = self.around.registry.borrow().clone();
-        if registry.fences.is_empty() {
+        if registry.fences.is_empty() || !self.around.settings.borrow().recovery.fence {
             return;
         }
         for topology in &clusters {

@@ -31,7 +31,7 @@ impl Fleet {
     }
 
     /// All servers, by cluster and key.
-    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> + Clone {
         self.clusters.values().flat_map(|topology| topology.members())
     }
 }

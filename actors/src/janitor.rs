@@ -1,12 +1,16 @@
 //! Clears away what is too old to matter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use ham4db_domain::checks::seconds_between;
 use ham4db_domain::command::Order;
+use ham4db_domain::recovery::found_again;
+use ham4db_domain::registry::Registry;
 use ham4db_store::Store;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::fleet::LiveFleet;
 use crate::keeper::Forget;
@@ -22,6 +26,8 @@ pub struct Janitor {
     pub settings: LiveSettings,
     /// The picture of all servers.
     pub fleet: LiveFleet,
+    /// What was agreed on.
+    pub registry: watch::Receiver<Arc<Registry>>,
     /// The backend.
     pub store: Store,
     /// The way to the log.
@@ -47,6 +53,18 @@ impl Janitor {
                 Err(panicked) => log::error!("error":% = panicked; "purging old records panicked"),
             }
         });
+    }
+
+    /// Servers that a recovery had lost and that follow somebody again are no longer in downtime.
+    fn welcome_back(&self) {
+        let fleet = self.fleet.borrow().clone();
+        let found = found_again(fleet.members(), &self.registry.borrow(), Timestamp::now());
+        let node = self.settings.borrow().node.clone();
+        for key in found {
+            log::info!("instance.key":% = key; "{key} is found again after a recovery had lost it: its downtime ends");
+            // As many as were lost, once a minute.
+            self.log.do_send(Propose::now(&node, Order::EndDowntime { key }));
+        }
     }
 
     /// Servers that nobody has seen for long are forgotten.
@@ -76,6 +94,7 @@ impl Actor for Janitor {
         ctx.run_interval(EVERY, |janitor, _| {
             janitor.purge();
             janitor.forget_unseen();
+            janitor.welcome_back();
         });
     }
 }

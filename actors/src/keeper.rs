@@ -131,6 +131,8 @@ impl Entry {
 struct Dirty {
     links: bool,
     picture: bool,
+    /// A server fell silent or answers again: decisions rest on that, so nobody is told before it is published.
+    liveness: bool,
     clusters: HashSet<Arc<str>>,
     telling: bool,
     records: HashSet<InstanceKey>,
@@ -208,6 +210,7 @@ impl TopologyKeeper {
     }
 
     fn publish(&mut self) {
+        self.dirty.liveness = false;
         if std::mem::take(&mut self.dirty.picture) {
             self.published.send_replace(Arc::new(self.fleet.clone()));
         }
@@ -219,6 +222,9 @@ impl TopologyKeeper {
             return;
         }
         let Some(listeners) = self.listeners.clone() else { return };
+        if self.dirty.liveness {
+            self.publish();
+        }
         let changed: Vec<_> = self
             .dirty
             .clusters
@@ -278,6 +284,7 @@ impl TopologyKeeper {
             partial: snapshot.partial,
             failure: None,
         };
+        self.dirty.liveness |= recovered;
         if recovered {
             log::info!("instance.key":% = key; "{key} answers again");
         }
@@ -342,6 +349,7 @@ impl TopologyKeeper {
             log::warn!("instance.key":% = key, "error":% = failure; "{key} {failure}");
             self.dirty.records.insert(key.clone());
         }
+        self.dirty.liveness |= entry.checks.failure.is_none();
         entry.checks.last_attempted = Some(began);
         // Later than the last good one in any case, also when the clock stepped back in between.
         let now = Timestamp::now();

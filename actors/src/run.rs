@@ -115,6 +115,7 @@ struct Run {
     uid: RecoveryUid,
     around: Surroundings,
     term: u64,
+    began: Timestamp,
     crew: Crew,
     attempts: Attempts,
     /// What was audited before this run began, by an earlier one.
@@ -142,10 +143,14 @@ impl Run {
             around.registry.borrow().recoveries.get(&uid).map(|recovery| recovery.steps.clone());
         let (attempts, earlier) = (Attempts::default(), earlier.unwrap_or_default());
         let (story, hooks, plan) = (Vec::new(), Vec::new(), Vec::new());
-        Self { uid, around, term, crew, attempts, earlier, story, hooks, plan, draft }
+        let began = Timestamp::now();
+        Self { uid, around, term, began, crew, attempts, earlier, story, hooks, plan, draft }
     }
 
     async fn drive(mut self) -> Result<Outcome, Stopped> {
+        if self.draft.is_none() {
+            self.wait_for_news().await?;
+        }
         let outcome = match self.before().await? {
             Some(aborted) => aborted,
             None => self.work().await?,
@@ -153,6 +158,23 @@ impl Run {
         self.after(&outcome).await?;
         self.close(outcome.clone()).await?;
         Ok(outcome)
+    }
+
+    /// Somebody else began this recovery: what is stored of the failed server may be older than its failure, so it is
+    /// not acted upon before the server was asked by this process.
+    async fn wait_for_news(&mut self) -> Result<(), Stopped> {
+        let failed = self.recovery()?.intent.failed;
+        let limit = self.around.settings.borrow().probing.deadline * 2;
+        let began = self.began;
+        let mut fleet = self.around.fleet.clone();
+        let news = fleet.wait_for(|fleet| {
+            let checks = fleet.member(&failed).map(|member| &member.checks);
+            checks.and_then(|checks| checks.last_checked).is_some_and(|checked| checked >= began)
+        });
+        if !matches!(tokio::time::timeout(limit, news).await, Ok(Ok(_))) {
+            log::warn!("instance.key":% = failed; "{failed} was not probed within {} s; going on with what is stored of it", limit.as_secs());
+        }
+        Ok(())
     }
 
     /// The hooks that may still forbid everything.

@@ -17,17 +17,31 @@ pub fn level(options: &Options, configured_debug: bool) -> LevelFilter {
     }
 }
 
+/// Libraries whose notes at `info` say nothing to the people who run ham4db.
+const QUIET: &[&str] = &[
+    "actix_server",
+    "actix_web",
+    "actix_http",
+    "refinery_core",
+    "rustls",
+    "hickory_proto",
+    "r2d2",
+];
+
 /// Starts logging to stderr. `RUST_LOG` wins over `level`.
 pub fn start(level: LevelFilter) {
-    let environment = env_logger::Env::default().default_filter_or(level.as_str());
+    let quiet = QUIET.iter().map(|library| format!(",{library}=warn"));
+    let filter = format!("{level}{}", quiet.collect::<String>());
+    let environment = env_logger::Env::default().default_filter_or(filter);
     let started = env_logger::Builder::from_env(environment)
         .format(|out, record| {
             let at = jiff::Timestamp::now();
             let style = out.default_level_style(record.level());
-            write!(out, "{at:.3} {style}{:<5}{style:#} {}", record.level(), record.args())?;
-            let mut fields = Fields(Vec::new());
-            if record.key_values().visit(&mut fields).is_ok() && !fields.0.is_empty() {
-                write!(out, "  {{{}}}", fields.0.join(" "))?;
+            let message = record.args().to_string();
+            write!(out, "{at:.3} {style}{:<5}{style:#} {message}", record.level())?;
+            let mut fields = Fields { message: &message, shown: Vec::new() };
+            if record.key_values().visit(&mut fields).is_ok() && !fields.shown.is_empty() {
+                write!(out, "  {{{}}}", fields.shown.join(" "))?;
             }
             writeln!(out)
         })
@@ -35,16 +49,22 @@ pub fn start(level: LevelFilter) {
     debug_assert!(started.is_ok(), "logging is started once");
 }
 
-/// The fields of a record as `name=value`.
-struct Fields(Vec<String>);
+/// The fields of a record as `name=value`, without those whose value the message says already.
+struct Fields<'a> {
+    message: &'a str,
+    shown: Vec<String>,
+}
 
-impl<'kvs> log::kv::VisitSource<'kvs> for Fields {
+impl<'kvs> log::kv::VisitSource<'kvs> for Fields<'_> {
     fn visit_pair(
         &mut self,
         key: log::kv::Key<'kvs>,
         value: log::kv::Value<'kvs>,
     ) -> Result<(), log::kv::Error> {
-        self.0.push(format!("{key}={value}"));
+        let value = value.to_string();
+        if !self.message.contains(&value) {
+            self.shown.push(format!("{key}={value}"));
+        }
         Ok(())
     }
 }

@@ -3,21 +3,20 @@
 //! Variants and fields are only ever added: old logs stay readable. `apply` reads no clock and draws no random
 //! number; whatever it needs of either stands in the command.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+mod recoveries;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::seconds_between;
 use crate::explain::Explanation;
 use crate::instance::PromotionRule;
 use crate::key::InstanceKey;
-use crate::recovery::{Choice, Kind, Outcome};
+use crate::recovery::{Choice, Outcome};
 use crate::registry::{
-    Acknowledgement, AuditedStep, Candidate, Closed, Detection, Disabled, Downtime, Fence,
-    LOST_IN_RECOVERY, Maintenance, Recovery, RecoveryUid, Registry,
+    Acknowledgement, AuditedStep, Candidate, Detection, Disabled, Downtime, Fence, Maintenance,
+    Recovery, RecoveryUid, Registry,
 };
+use recoveries::{acknowledge, choose, close, detect, open, with_open};
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -280,10 +279,6 @@ impl Applied {
 
 /// Most lines of a recovery's story that are kept.
 const MOST_STEPS: usize = 1000;
-/// How long servers that were lost in a recovery are in downtime, unless they are found well before.
-const LOST_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(365 * 24);
-/// Most detections that are kept.
-const MOST_DETECTIONS: usize = 1000;
 
 /// Carries out one command. The same commands give the same registry on every node.
 pub fn apply(registry: &mut Registry, command: &Command) -> Applied {
@@ -400,178 +395,6 @@ fn forget(registry: &mut Registry, key: &InstanceKey, at: Timestamp) -> Applied 
     Applied::done(rows.into_iter().map(|row| row(key.clone())).collect())
 }
 
-fn detect(registry: &mut Registry, detection: &Detection, period_s: u64) -> Applied {
-    let noted = registry.detections.iter().any(|noted| {
-        noted.failed == detection.failed
-            && noted.actionable == detection.actionable
-            && seconds_between(noted.at, detection.at) < Duration::from_secs(period_s).as_secs_f64()
-    });
-    if noted {
-        return Applied::refused("this failure is noted already");
-    }
-    let id = registry.detections.last().map_or(1, |last| last.id + 1);
-    let mut rows = vec![Row::Detection(id)];
-    registry.detections.push(Detection { id, ..detection.clone() });
-    if registry.detections.len() > MOST_DETECTIONS {
-        rows.push(Row::Detection(registry.detections.remove(0).id));
-    }
-    Applied { reply: Reply::Numbered { id }, rows }
-}
-
-/// One open recovery a cluster, and a server takes part in one at a time.
-fn open(registry: &mut Registry, recovery: &Recovery) -> Applied {
-    let members = |recovery: &Recovery| {
-        let intent = &recovery.intent;
-        intent.replicas.iter().chain([&intent.failed]).cloned().collect::<BTreeSet<_>>()
-    };
-    let wanted = members(recovery);
-    let in_the_way =
-        registry.recoveries.values().filter(|other| other.closed.is_none()).find(|other| {
-            other.cluster == recovery.cluster
-                || (!other.alias.is_empty() && other.alias == recovery.alias)
-                || !members(other).is_disjoint(&wanted)
-        });
-    if let Some(other) = in_the_way {
-        return Applied::refused(format!(
-            "recovery {} of {} is open since {}",
-            other.id, other.intent.failed, other.opened
-        ));
-    }
-    registry.next_recovery_id += 1;
-    let id = registry.next_recovery_id;
-    registry.recoveries.insert(recovery.uid.clone(), Recovery { id, ..recovery.clone() });
-    Applied { reply: Reply::Numbered { id }, rows: vec![Row::Recovery(recovery.uid.clone())] }
-}
-
-fn choose(registry: &mut Registry, uid: &RecoveryUid, choice: &Choice, at: Timestamp) -> Applied {
-    let applied = with_open(registry, uid, |recovery| match &recovery.choice {
-        Some(before) if before.promoted != choice.promoted => {
-            Err(format!("{} was chosen before", before.promoted))
-        }
-        Some(_) => Ok(()),
-        None => {
-            recovery.choice = Some(choice.clone());
-            Ok(())
-        }
-    });
-    fence_failed(registry, uid, choice, at, applied)
-}
-
-/// From the moment a primary's successor is settled, the old one must not take writes any more.
-fn fence_failed(
-    registry: &mut Registry,
-    uid: &RecoveryUid,
-    choice: &Choice,
-    at: Timestamp,
-    mut applied: Applied,
-) -> Applied {
-    let failed = registry
-        .recoveries
-        .get(uid)
-        .filter(|recovery| recovery.intent.kind == Kind::Primary)
-        .map(|recovery| recovery.intent.failed.clone());
-    if let (Reply::Done, Some(failed)) = (&applied.reply, failed) {
-        let fence = Fence {
-            recovery: uid.clone(),
-            successor: choice.promoted.clone(),
-            since: at,
-            confirmed: None,
-            last_error: None,
-        };
-        registry.fences.entry(failed.clone()).or_insert(fence);
-        applied.rows.push(Row::Fence(failed));
-    }
-    applied
-}
-
-fn close(
-    registry: &mut Registry,
-    uid: &RecoveryUid,
-    outcome: &Outcome,
-    explanation: Option<&Explanation>,
-    at: Timestamp,
-) -> Applied {
-    let mut applied = with_open(registry, uid, |recovery| {
-        let explanation = explanation.cloned().map(Box::new);
-        recovery.closed = Some(Closed { at, outcome: outcome.clone(), explanation });
-        Ok(())
-    });
-    if let (Reply::Done, Outcome::Recovered { successor, lost, .. }) = (&applied.reply, outcome) {
-        let failed = registry.recoveries.get(uid).map(|recovery| recovery.intent.failed.clone());
-        for key in failed.iter().chain(lost) {
-            let downtime = Downtime {
-                owner: command_owner(uid),
-                reason: LOST_IN_RECOVERY.to_owned(),
-                begins: at,
-                ends: at.checked_add(LOST_FOR).unwrap_or(Timestamp::MAX),
-            };
-            registry.downtimes.insert(key.clone(), downtime);
-            applied.rows.push(Row::Downtime(key.clone()));
-        }
-        registry.downtimes.remove(successor);
-        applied.rows.push(Row::Downtime(successor.clone()));
-    }
-    applied
-}
-
-fn command_owner(uid: &RecoveryUid) -> String {
-    format!("recovery {uid}")
-}
-
-/// Changes an open recovery.
-fn with_open(
-    registry: &mut Registry,
-    uid: &RecoveryUid,
-    change: impl FnOnce(&mut Recovery) -> Result<(), String>,
-) -> Applied {
-    match registry.recoveries.get_mut(uid) {
-        None => Applied { reply: Reply::NotFound, rows: Vec::new() },
-        Some(recovery) if recovery.closed.is_some() => Applied::refused("the recovery is over"),
-        Some(recovery) => match change(recovery) {
-            Ok(()) => Applied::done(vec![Row::Recovery(uid.clone())]),
-            Err(reason) => Applied::refused(reason),
-        },
-    }
-}
-
-fn acknowledge(
-    registry: &mut Registry,
-    which: &Acknowledged,
-    acknowledgement: &Acknowledgement,
-) -> Applied {
-    let is_meant = |recovery: &Recovery| match which {
-        Acknowledged::All => true,
-        Acknowledged::Id { id } => recovery.id == *id,
-        Acknowledged::Uid { uid } => recovery.uid == *uid,
-        Acknowledged::Instance { key } => recovery.intent.failed == *key,
-        Acknowledged::Cluster { cluster } => {
-            recovery.cluster == *cluster || recovery.alias == *cluster
-        }
-    };
-    let mut rows = Vec::new();
-    for recovery in registry.recoveries.values_mut() {
-        if recovery.acknowledged.is_none() && is_meant(recovery) {
-            recovery.acknowledged = Some(acknowledgement.clone());
-            rows.push(Row::Recovery(recovery.uid.clone()));
-        }
-    }
-    let count = rows.len() as u64;
-    let ends_detection = |detection: &Detection| match which {
-        Acknowledged::Instance { key } => detection.failed == *key,
-        Acknowledged::Cluster { cluster } => detection.cluster == *cluster,
-        Acknowledged::All | Acknowledged::Id { .. } | Acknowledged::Uid { .. } => false,
-    };
-    let ended: Vec<u64> = registry
-        .detections
-        .iter()
-        .filter(|detection| ends_detection(detection))
-        .map(|detection| detection.id)
-        .collect();
-    registry.detections.retain(|detection| !ends_detection(detection));
-    rows.extend(ended.into_iter().map(Row::Detection));
-    Applied { reply: Reply::Changed { count }, rows }
-}
-
 fn purge(registry: &mut Registry, before: Timestamp, at: Timestamp) -> Applied {
     let mut rows = Vec::new();
     registry.recoveries.retain(|uid, recovery| {
@@ -604,3 +427,6 @@ fn purge(registry: &mut Registry, before: Timestamp, at: Timestamp) -> Applied {
     });
     Applied::done(rows)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ use crate::version::{Flavor, Version};
 
 /// The uuid of the primary.
 pub(crate) const P: &str = "aaaaaaaa-0000-0000-0000-000000000000";
+/// The uuid of somebody who is not in the fleet.
+pub(crate) const OTHER: &str = "bbbbbbbb-0000-0000-0000-000000000000";
 
 /// `host` on the usual port.
 pub(crate) fn key(host: &str) -> InstanceKey {

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod attempts;
-mod consequences;
 mod fence;
 mod guard;
 mod intermediate;
@@ -22,8 +21,7 @@ use crate::gtid::{GtidSet, MariaDbPosition};
 use crate::key::InstanceKey;
 
 pub use attempts::Attempts;
-pub use consequences::consequences;
-pub use fence::{FenceState, fence_of, fence_state};
+pub use fence::{FenceState, fence_state, found_again};
 pub use guard::{Circumstances, Refusal, may_begin};
 pub use next::{Next, next};
 pub use open::{detection_of, kind_of, open_recovery};

@@ -92,7 +92,7 @@ impl Topology {
     }
 
     /// All members, by key.
-    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> + Clone {
         self.members.values()
     }
 

@@ -1,12 +1,13 @@
 //! Why something was done, or was not; and what would be done.
 
+use actix_web::http::StatusCode;
 use ham4db_api::keys::InstanceKey as ShownKey;
 use ham4db_api::recovery::BlockedTopologyRecovery;
 use ham4db_domain::analysis::Problem;
-use ham4db_domain::explain::Explanation;
+use ham4db_domain::explain::{Aftermath, Explanation};
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::recovery::{Circumstances, Refusal, may_begin, plan};
-use ham4db_domain::registry::{Recovery, Registry};
+use ham4db_domain::registry::{LOST_IN_RECOVERY, Recovery, Registry};
 use ham4db_domain::topology::Topology;
 
 use crate::http::answer::{Answer, ApiError};
@@ -17,7 +18,13 @@ type Result = std::result::Result<Answer, ApiError>;
 /// The latest story about a server.
 pub async fn why_instance(call: Call) -> Result {
     let key = call.instance()?;
-    let recovery = latest(&call.at.registry, |recovery| concerns(recovery, &key)).map(story_of);
+    let recovery = latest(&call.at.registry, |recovery| concerns(recovery, &key));
+    if let Some(recovery) =
+        recovery.filter(|recovery| recovery.intent.failed == key && dealt_with(&call, recovery))
+    {
+        return tell(&call, Some(story_of(recovery)), &key.to_string());
+    }
+    let recovery = recovery.map(story_of);
     let problem = problem_of(&call, &key);
     let refusal = call.state.last_refusal(vec![key.clone()]).await?;
     tell(&call, newest(problem, recovery, refusal), &key.to_string())
@@ -61,7 +68,11 @@ pub fn plan_instance(call: &Call) -> Result {
         &call.at.settings.recovery,
         &circumstances(call, &cluster),
     );
-    Answer::json(&planned.ok_or(ApiError::UnknownInstance(key))?)
+    let planned = planned.ok_or(ApiError::UnknownInstance(key))?;
+    match call.query("format") {
+        "text" => Ok(Answer::text(StatusCode::OK, planned.page())),
+        _ => Answer::json(&planned),
+    }
 }
 
 /// Recoveries that do not begin because another one ended not long ago.
@@ -85,6 +96,13 @@ fn blocked_by(call: &Call, problem: &Problem) -> Option<BlockedTopologyRecovery>
         last_blocked_timestamp: ham4db_api::timestamp(call.at.now),
         blocking_recovery_id: id,
     })
+}
+
+/// A recovery dealt with the failed server, which has not come back since: there is nothing newer to tell of it.
+fn dealt_with(call: &Call, recovery: &Recovery) -> bool {
+    let downtime = call.at.registry.downtime(&recovery.intent.failed, call.at.now);
+    recovery.closed.is_some()
+        && downtime.is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY)
 }
 
 /// Of all that can be told, what happened last; a problem of this moment before everything that is over.
@@ -115,10 +133,11 @@ fn tell(call: &Call, story: Option<Explanation>, about: &str) -> Result {
         ))
     })?;
     match call.query("format") {
-        "text" => Ok(Answer::text(
-            actix_web::http::StatusCode::OK,
-            serde_json::to_string_pretty(&story).map_err(ApiError::internal)?,
-        )),
+        "text" => {
+            let block = call.at.settings.recovery.block;
+            let aftermath = Aftermath::of(&story, &call.at.registry, block);
+            Ok(Answer::text(StatusCode::OK, story.page(&aftermath)))
+        }
         _ => Answer::json(&story),
     }
 }

@@ -196,7 +196,7 @@ impl Explanation {
                 if !lost.is_empty() {
                     advice.push(format!(
                         "Lost replicas, which follow nobody now: {}. Build them anew from {successor}, or, when they lack \
-                         nothing and have nothing of their own, `ham4db relocate -i REPLICA -d {successor}`.",
+                         nothing and have nothing of their own, point them at it by hand.",
                         keys(lost)
                     ));
                 }
@@ -233,7 +233,7 @@ impl Explanation {
         if self.problem.as_ref().is_some_and(|problem| !problem.facts.is_source) {
             return format!(
                 "When {subject} is back it follows its own source again and takes no part; \
-                 `ham4db relocate -i REPLICA -d {subject}` gives it replicas."
+                 replicas that are to follow it again are pointed at it by hand."
             );
         }
         let state = match fence {
@@ -253,7 +253,7 @@ impl Explanation {
         };
         format!(
             "The old primary {subject} is not put back by itself. {state} When it has no transactions that {successor} \
-             lacks, `ham4db relocate -i {subject} -d {successor}` makes it a replica; otherwise build it anew from \
+             lacks, point it at {successor} by hand to make it a replica; otherwise build it anew from \
              {successor}."
         )
     }

@@ -1,13 +1,19 @@
 //! Old primaries that must not take writes any more, for as long as it takes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use crate::checks::seconds_between;
 use crate::instance::Instance;
 use crate::key::InstanceKey;
-use crate::recovery::{Kind, Outcome};
-use crate::registry::{Fence, Recovery};
+use crate::registry::{Fence, LOST_IN_RECOVERY, Registry};
 use crate::step::Step;
 use crate::topology::Member;
+
+/// A server that was lost counts as found only after it stayed so for this long.
+const LOST_AT_LEAST: Duration = Duration::from_secs(60);
 
 /// What a fence needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,26 +43,38 @@ pub fn fence_state(member: &Member, fence: &Fence) -> FenceState {
     }
 }
 
-/// The fence that a recovery leaves behind around the server it replaced; `None` when nobody took over from a primary.
-pub fn fence_of(
-    recovery: &Recovery,
-    outcome: &Outcome,
+/// The servers whose downtime as [`LOST_IN_RECOVERY`] is over: a minute after it began they answer, and follow somebody
+/// or are the only primary that suggests the alias of their cluster.
+pub fn found_again<'a>(
+    members: impl Iterator<Item = &'a Arc<Member>> + Clone,
+    registry: &Registry,
     now: Timestamp,
-) -> Option<(InstanceKey, Fence)> {
-    match (recovery.intent.kind, outcome) {
-        (Kind::Primary, Outcome::Recovered { successor, .. }) => {
-            let fence = Fence {
-                recovery: recovery.uid.clone(),
-                successor: successor.clone(),
-                since: now,
-                confirmed: None,
-                last_error: None,
-            };
-            Some((recovery.intent.failed.clone(), fence))
-        }
-        (Kind::Primary, Outcome::Failed { .. } | Outcome::Aborted { .. })
-        | (Kind::Intermediate, _) => None,
-    }
+) -> Vec<InstanceKey> {
+    let suggested = |instance: &Instance| instance.suggested_alias.clone();
+    let only_primary = |member: &Member, instance: &Instance| {
+        let Some(alias) = suggested(instance).filter(|_| member.place.depth == 0) else {
+            return false;
+        };
+        let mut others = members.clone().filter(|other| {
+            other.key != member.key
+                && other.place.depth == 0
+                && other.instance.as_deref().and_then(suggested).as_ref() == Some(&alias)
+        });
+        others.next().is_none()
+    };
+    let is_lost = |member: &&Arc<Member>| {
+        registry.downtime(&member.key, now).is_some_and(|downtime| {
+            downtime.reason == LOST_IN_RECOVERY
+                && seconds_between(downtime.begins, now) >= LOST_AT_LEAST.as_secs_f64()
+        })
+    };
+    let is_back = |member: &&Arc<Member>| {
+        member.current().is_some_and(|instance| {
+            instance.is_replicating()
+                || only_primary(member, instance) && !registry.fences.contains_key(&member.key)
+        })
+    };
+    members.clone().filter(is_lost).filter(is_back).map(|member| member.key.clone()).collect()
 }
 
 /// What keeps a server from taking writes.
