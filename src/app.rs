@@ -53,6 +53,9 @@ impl Seeds {
     }
 }
 
+/// The name of an actor, and whether it is alive.
+type Watched = (&'static str, Box<dyn Fn() -> bool>);
+
 /// A running set of actors.
 pub struct Node {
     /// For those who read.
@@ -62,7 +65,7 @@ pub struct Node {
     /// For those who know of servers.
     pub seeds: Seeds,
     /// Names and states of the actors that exist once.
-    alive: Vec<(&'static str, Box<dyn Fn() -> bool>)>,
+    alive: Vec<Watched>,
 }
 
 impl Node {
@@ -173,9 +176,6 @@ impl Node {
     }
 }
 
-fn watched<A: Actor<Context = Context<A>>>(
-    name: &'static str,
-    address: Addr<A>,
-) -> (&'static str, Box<dyn Fn() -> bool>) {
+fn watched<A: Actor<Context = Context<A>>>(name: &'static str, address: Addr<A>) -> Watched {
     (name, Box::new(move || address.connected()))
 }

@@ -41,7 +41,7 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 const OLD_GAP: Duration = Duration::from_secs(1);
 
 /// How long a position is remembered at which a server seemed locked.
-const REMEMBER: Duration = Duration::from_secs(3600);
+const REMEMBER: Duration = Duration::from_hours(1);
 
 /// Owns what is wrong with each cluster, and since when.
 pub struct Analyst {
@@ -179,7 +179,7 @@ impl Analyst {
             match urgent {
                 Urgent::Reprobe { key } => wanted.push(key),
                 Urgent::NotePosition { key, position } => {
-                    self.memory.note_position(key, position, now)
+                    self.memory.note_position(key, position, now);
                 }
                 Urgent::RestartReceiver { .. } => rest.push(urgent),
             }
@@ -253,7 +253,7 @@ impl Actor for Analyst {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(AGAIN_EVERY, |analyst, ctx| analyst.again(ctx));
+        ctx.run_interval(AGAIN_EVERY, Analyst::again);
     }
 }
 

@@ -385,7 +385,7 @@ impl Actor for RecoveryCoordinator {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         self.resume(ctx);
-        ctx.run_interval(Duration::from_secs(1), |coordinator, ctx| coordinator.revive(ctx));
+        ctx.run_interval(Duration::from_secs(1), RecoveryCoordinator::revive);
     }
 }
 
@@ -495,10 +495,10 @@ impl Handler<RestartReceivers> for RecoveryCoordinator {
             for taken in crew.perform(steps).await {
                 match taken.audit.error {
                     None => {
-                        log::info!("instance.key":% = taken.step.server(); "{}", taken.audit.message)
+                        log::info!("instance.key":% = taken.step.server(); "{}", taken.audit.message);
                     }
                     Some(error) => {
-                        log::warn!("instance.key":% = taken.step.server(); "{}: {error}", taken.step)
+                        log::warn!("instance.key":% = taken.step.server(); "{}: {error}", taken.step);
                     }
                 }
             }

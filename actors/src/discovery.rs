@@ -70,9 +70,10 @@ impl Discovery {
         keeper: Recipient<Observed>,
         arbiters: Vec<ArbiterHandle>,
     ) -> Self {
-        let probing = &settings.borrow().probing;
-        let lanes = Arc::new(Lanes::new(probing.concurrency, probing.sick_concurrency));
-        let settings = settings.clone();
+        let lanes = {
+            let probing = &settings.borrow().probing;
+            Arc::new(Lanes::new(probing.concurrency, probing.sick_concurrency))
+        };
         Self { servers, settings, lanes, keeper, arbiters, probers: HashMap::new(), started: 0 }
     }
 

@@ -64,7 +64,7 @@ impl Fencer {
             }
             match fence_state(member, fence) {
                 FenceState::Waiting | FenceState::InEffect => {}
-                FenceState::Obsolete(why) => self.take_down(key.clone(), why, ctx),
+                FenceState::Obsolete(why) => self.take_down(key.clone(), &why, ctx),
                 FenceState::ToDo(steps) => self.put_up(key.clone(), fence.clone(), steps, ctx),
             }
         }
@@ -125,7 +125,7 @@ impl Fencer {
         }));
     }
 
-    fn take_down(&mut self, key: InstanceKey, why: String, ctx: &mut Context<Self>) {
+    fn take_down(&mut self, key: InstanceKey, why: &str, ctx: &mut Context<Self>) {
         log::info!("instance.key":% = key; "the fence of {key} is taken down: {why}");
         self.busy.insert(key.clone());
         let node = self.around.settings.borrow().node.clone();

@@ -31,6 +31,7 @@ pub struct Request {
 
 /// What a user may ask for.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "each is moved once, from a request to the gateway")]
 pub enum Ask {
     /// An entry of the log, and what goes with it: a discovered server is watched, a forgotten one is not.
     Order(Order),
@@ -120,10 +121,10 @@ impl LeaderGateway {
         if !matches!(reply, Reply::Refused { .. }) {
             match order {
                 Order::Discover { key } => {
-                    self.recall.send(Recall(key)).await.map_err(|_| GatewayError::Gone)?
+                    self.recall.send(Recall(key)).await.map_err(|_| GatewayError::Gone)?;
                 }
                 Order::Forget { key } => {
-                    self.forget.send(Forget(vec![key])).await.map_err(|_| GatewayError::Gone)?
+                    self.forget.send(Forget(vec![key])).await.map_err(|_| GatewayError::Gone)?;
                 }
                 _ => {}
             }

@@ -88,7 +88,7 @@ async fn kill(group: Option<u32>) {
 async fn tail(from: Option<impl AsyncRead + Unpin>, limit: usize) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut from) = from else { return kept };
-    let mut chunk = [0; 4096];
+    let mut chunk = vec![0; 4096];
     while let Ok(count @ 1..) = from.read(&mut chunk).await {
         kept.extend_from_slice(&chunk[..count]);
         if kept.len() > 2 * limit {

@@ -18,7 +18,7 @@ use crate::raft_role::Propose;
 use crate::settings::LiveSettings;
 
 /// How often there is a look at what may go.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Owns nothing but its timer.
 pub struct Janitor {
@@ -48,7 +48,7 @@ impl Janitor {
             match tokio::task::spawn_blocking(move || store.purge(before)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    log::warn!("error":% = error; "old records were not purged: {error}")
+                    log::warn!("error":% = error; "old records were not purged: {error}");
                 }
                 Err(panicked) => log::error!("error":% = panicked; "purging old records panicked"),
             }
@@ -58,7 +58,7 @@ impl Janitor {
     /// Servers that a recovery had lost and that follow somebody again are no longer in downtime.
     fn welcome_back(&self) {
         let fleet = self.fleet.borrow().clone();
-        let found = found_again(fleet.members(), &self.registry.borrow(), Timestamp::now());
+        let found = found_again(&fleet.members(), &self.registry.borrow(), Timestamp::now());
         let node = self.settings.borrow().node.clone();
         for key in found {
             log::info!("instance.key":% = key; "{key} is found again after a recovery had lost it: its downtime ends");

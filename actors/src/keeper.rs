@@ -456,7 +456,7 @@ impl Handler<Observed> for TopologyKeeper {
         }
         match observed.outcome {
             Outcome::Read(snapshot) => {
-                self.read(&observed.key, observed.began, observed.at, *snapshot, ctx)
+                self.read(&observed.key, observed.began, observed.at, *snapshot, ctx);
             }
             Outcome::Failed(failure) => self.failed(&observed.key, observed.began, failure, ctx),
             Outcome::Suspected => self.suspected(&observed.key),

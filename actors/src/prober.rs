@@ -282,12 +282,11 @@ impl Watch {
         let alive = {
             let check = self.server.check_alive(probing.deadline);
             tokio::pin!(check);
-            match tokio::time::timeout(LATE, &mut check).await {
-                Ok(alive) => alive,
-                Err(_) => {
-                    tell(keeper, key, began, Outcome::Suspected).await;
-                    check.await
-                }
+            if let Ok(alive) = tokio::time::timeout(LATE, &mut check).await {
+                alive
+            } else {
+                tell(keeper, key, began, Outcome::Suspected).await;
+                check.await
             }
         };
         self.rounds.next_liveness = Instant::now() + probing.liveness;

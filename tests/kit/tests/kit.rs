@@ -1,4 +1,5 @@
 //! The kit on real servers, without ham4db.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::time::{Duration, Instant};
 

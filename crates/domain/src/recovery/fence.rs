@@ -13,7 +13,7 @@ use crate::step::Step;
 use crate::topology::Member;
 
 /// A server that was lost counts as found only after it stayed so for this long.
-const LOST_AT_LEAST: Duration = Duration::from_secs(60);
+const LOST_AT_LEAST: Duration = Duration::from_mins(1);
 
 /// What a fence needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub fn fence_state(member: &Member, fence: &Fence) -> FenceState {
 /// The servers whose downtime as [`LOST_IN_RECOVERY`] is over: a minute after it began they answer, and follow somebody
 /// or are the only primary that suggests the alias of their cluster.
 pub fn found_again<'a>(
-    members: impl Iterator<Item = &'a Arc<Member>> + Clone,
+    members: &(impl Iterator<Item = &'a Arc<Member>> + Clone),
     registry: &Registry,
     now: Timestamp,
 ) -> Vec<InstanceKey> {
