@@ -5,4 +5,4 @@
 
 mod local;
 
-pub use local::{Leadership, LocalLog, ProposeError};
+pub use local::{Leadership, LocalLog, MOST_WAITING, ProposeError};

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ham4db_domain::command::{Applied, Command, Reply, apply};
 use ham4db_domain::registry::Registry;
 use ham4db_store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Whether this node leads, and in which term. A term is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub enum ProposeError {
     /// Surely not applied: send it to the leader.
     #[error("this node does not lead")]
     NotLeader,
+    /// Surely not applied: too many proposals wait already. Ask again later.
+    #[error("the command was not applied: {MOST_WAITING} others wait for the backend")]
+    Busy,
     /// Surely not applied: the backend could not be written.
     #[error("the command was not applied: {0}")]
     Backend(#[source] StoreError),
@@ -35,16 +38,22 @@ pub enum ProposeError {
     Stopped(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// Most proposals that are under way or wait for the backend.
+pub const MOST_WAITING: usize = 64;
+
 /// A log of one node: the backend holds what was applied, so nothing else has to be kept.
 pub struct LocalLog {
     store: Store,
     state: Mutex<State>,
+    places: Semaphore,
     registry: watch::Sender<Arc<Registry>>,
     leadership: watch::Sender<Leadership>,
 }
 
 struct State {
     applied: u64,
+    /// The latest write was not confirmed: the backend has to be asked before anything else is done.
+    in_doubt: bool,
 }
 
 impl LocalLog {
@@ -57,7 +66,8 @@ impl LocalLog {
         let term = store.next_term()?;
         Ok(Self {
             store,
-            state: Mutex::new(State { applied }),
+            state: Mutex::new(State { applied, in_doubt: false }),
+            places: Semaphore::new(MOST_WAITING),
             registry: watch::channel(Arc::new(registry)).0,
             leadership: watch::channel(Leadership { leads: true, term }).0,
         })
@@ -76,17 +86,60 @@ impl LocalLog {
     /// Applies a command, writes what it changed, and publishes the result. Blocks on the backend.
     ///
     /// # Errors
-    /// When the backend could not be written: then nothing is changed, here as there.
+    /// With `Unknown` the command may have been applied; the next proposal finds out first. With every other error
+    /// nothing is changed, here as there.
     pub fn propose(&self, command: &Command) -> Result<Reply, ProposeError> {
+        let began = Instant::now();
+        let _place = self.places.try_acquire().map_err(|_| ProposeError::Busy)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.in_doubt {
+            self.settle(&mut state).map_err(|error| self.refused(error))?;
+        }
         let mut registry = (**self.registry.borrow()).clone();
         let Applied { reply, rows } = apply(&mut registry, command);
-        if !rows.is_empty() {
-            let applied = state.applied + 1;
-            self.store.write_rows(&registry, &rows, applied).map_err(ProposeError::Backend)?;
+        if rows.is_empty() {
+            return Ok(reply);
+        }
+        let applied = state.applied + 1;
+        match self.store.write_rows(&registry, &rows, applied) {
+            Ok(()) => {
+                state.applied = applied;
+                self.registry.send_replace(Arc::new(registry));
+                Ok(reply)
+            }
+            Err(error @ StoreError::Unconfirmed { .. }) => {
+                state.in_doubt = true;
+                match self.settle(&mut state) {
+                    Ok(()) if state.applied == applied => Ok(reply),
+                    Ok(()) => Err(ProposeError::Backend(error)),
+                    Err(still) => {
+                        log::warn!("error":% = still; "a command may have been applied or not: {error}; {still}");
+                        Err(ProposeError::Unknown(began.elapsed()))
+                    }
+                }
+            }
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Finds out how the latest write ended, and publishes what it changed.
+    fn settle(&self, state: &mut State) -> Result<(), StoreError> {
+        let applied = self.store.settle()?;
+        if applied != state.applied {
+            let (registry, applied) = self.store.load_registry()?;
             state.applied = applied;
             self.registry.send_replace(Arc::new(registry));
         }
-        Ok(reply)
+        state.in_doubt = false;
+        Ok(())
+    }
+
+    /// Nothing was applied. Whoever lost the backend to another process leads no longer.
+    fn refused(&self, error: StoreError) -> ProposeError {
+        if matches!(error, StoreError::InUse { .. }) {
+            self.leadership.send_if_modified(|leadership| std::mem::take(&mut leadership.leads));
+            return ProposeError::Stopped(Box::new(error));
+        }
+        ProposeError::Backend(error)
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with the backend, in words that say what to do.
 
+use refinery::error::Kind;
+
 /// The backend could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -11,14 +13,15 @@ pub enum StoreError {
         /// What happened.
         reason: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
-    /// Another process uses the same SQLite file.
+    /// Another process uses the same backend. Nothing was changed.
     #[error(
-        "{place} is in use by another process; each node needs a backend of its own (SQLite3DataFile)"
+        "{place} is in use by another process; each node needs a backend of its own \
+         (SQLite3DataFile, or MySQLOrchestratorHost and MySQLOrchestratorDatabase)"
     )]
     InUse {
-        /// The file.
+        /// File or server.
         place: String,
     },
     /// The tables could not be brought to this version.
@@ -29,9 +32,19 @@ pub enum StoreError {
         /// What happened.
         reason: String,
     },
-    /// A statement failed.
+    /// A statement failed. Nothing was changed.
     #[error("the backend {place} failed to {action}: {reason}")]
     Statement {
+        /// File or server.
+        place: String,
+        /// What was being done.
+        action: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// The end of a transaction was not confirmed: everything in it was done, or nothing.
+    #[error("the backend {place} did not confirm to {action}: {reason}")]
+    Unconfirmed {
         /// File or server.
         place: String,
         /// What was being done.
@@ -51,4 +64,33 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Why the tables could not be brought to this version.
+pub(crate) fn migration(place: &str, error: &refinery::Error) -> StoreError {
+    let reason = match error.kind() {
+        Kind::MissingVersion(newer) => format!(
+            "a newer ham4db has written there ({newer} is not known to this one). Start that version, or name another backend"
+        ),
+        Kind::DivergentVersion(found, known) => format!(
+            "another ham4db has written there ({found} is not {known}). Start that version, or name another backend"
+        ),
+        _ => with_causes(error),
+    };
+    StoreError::Migration { place: place.to_owned(), reason }
+}
+
+/// An error with those of its causes that it does not name itself.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        cause = error.source();
+    }
+    words
 }

@@ -7,5 +7,5 @@ mod settings;
 mod store;
 
 pub use error::StoreError;
-pub use settings::{MySqlSettings, StoreSettings};
+pub use settings::{BackendTls, MySqlSettings, StoreSettings};
 pub use store::{Refusal, Store};

@@ -48,8 +48,16 @@ pub struct BackendTls {
     pub skip_verify: bool,
 }
 
+impl MySqlSettings {
+    /// Account, server and schema, for messages.
+    pub(crate) fn place(&self) -> String {
+        format!("{}@{}:{}/{}", self.user, self.host, self.port, self.database)
+    }
+}
+
+/// Without the password.
 impl fmt::Debug for MySqlSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MySqlSettings({}@{}:{}/{})", self.user, self.host, self.port, self.database)
+        write!(f, "MySqlSettings({})", self.place())
     }
 }

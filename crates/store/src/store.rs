@@ -12,7 +12,7 @@ use ham4db_domain::topology::{Member, Server};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Bound, Engine, Value};
+use crate::engine::{Bound, Engine, EngineError, Value, absolute};
 use crate::error::StoreError;
 use crate::rows;
 use crate::settings::StoreSettings;
@@ -22,6 +22,8 @@ use crate::settings::StoreSettings;
 pub struct Store {
     engine: Engine,
     place: Arc<str>,
+    /// Names this opening of the backend: the latest one alone writes replicated state.
+    session: i64,
 }
 
 /// Why nothing was done about a failure, as it was stored.
@@ -47,12 +49,14 @@ impl Store {
     /// In words that say which file or server, what happened, and what to do.
     pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let place = match settings {
-            StoreSettings::Sqlite { file } => file.display().to_string(),
-            StoreSettings::MySql(server) => {
-                format!("{}:{}/{}", server.host, server.port, server.database)
-            }
+            StoreSettings::Sqlite { file } => absolute(file),
+            StoreSettings::MySql(server) => server.place(),
         };
-        Ok(Self { engine: Engine::open(settings)?, place: place.into() })
+        // Two processes do not open one backend in the same nanosecond.
+        let session = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        let store = Self { engine: Engine::open(settings)?, place: place.into(), session };
+        store.write("begin a session", &[progress("session", session)])?;
+        Ok(store)
     }
 
     /// File or server, for messages.
@@ -61,6 +65,9 @@ impl Store {
     }
 
     /// The state that the log built, and how far the log has been applied.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a row of it was written by another version: nothing of it is left out.
     pub fn load_registry(&self) -> Result<(Registry, u64), StoreError> {
         let mut registry = Registry::default();
         for row in self.read(
@@ -69,7 +76,7 @@ impl Store {
             &[],
         )? {
             let [Value::Text(kind), Value::Text(id), Value::Text(body)] = row.as_slice() else {
-                continue;
+                return Err(self.failed("read the replicated state", "a row of it is no text"));
             };
             rows::put(&mut registry, kind, id, body).map_err(|reason| StoreError::Row {
                 place: self.place.to_string(),
@@ -78,19 +85,26 @@ impl Store {
                 reason,
             })?;
         }
-        registry.next_recovery_id =
-            registry.recoveries.values().map(|recovery| recovery.id).max().unwrap_or(0);
+        let highest = registry.recoveries.values().map(|recovery| recovery.id).max().unwrap_or(0);
+        registry.next_recovery_id = self.progress("recovery_id")?.max(highest);
         Ok((registry, self.progress("applied")?))
     }
 
     /// Writes the rows that a command changed, and the log position it reaches, in one transaction.
+    ///
+    /// # Errors
+    /// `Unconfirmed` when it may have been written; [`Store::settle`] tells. `InUse` when another process has opened
+    /// the backend since. With every other one nothing was written.
     pub fn write_rows(
         &self,
         registry: &Registry,
         changed: &[Row],
         applied: u64,
     ) -> Result<(), StoreError> {
-        let mut statements = vec![Self::progress_statement("applied", applied)];
+        let mut statements = vec![progress("applied", number(applied))];
+        if changed.iter().any(|row| matches!(row, Row::Recovery(_))) {
+            statements.push(progress("recovery_id", number(registry.next_recovery_id)));
+        }
         for row in changed {
             let (kind, id) = rows::place(row);
             let content = rows::content(registry, row)
@@ -104,13 +118,23 @@ impl Store {
                 None => ("DELETE FROM replicated WHERE kind = ? AND id = ?", vec![kind, id]),
             });
         }
-        self.write("write the replicated state", &statements)
+        self.write_alone("write the replicated state", &statements)
+    }
+
+    /// Waits until an unconfirmed transaction has come to its end, and tells how far the log has been applied.
+    ///
+    /// # Errors
+    /// When that cannot be told yet.
+    pub fn settle(&self) -> Result<u64, StoreError> {
+        // Every transaction of the log locks the row of the session, so this one comes after it.
+        self.write_alone("look how far the log was applied", &[])?;
+        self.progress("applied")
     }
 
     /// Counts one more term of leadership of this node, and returns it.
     pub fn next_term(&self) -> Result<u64, StoreError> {
         let term = self.progress("term")? + 1;
-        self.write("write the term", &[Self::progress_statement("term", term)])?;
+        self.write_alone("write the term", &[progress("term", number(term))])?;
         Ok(term)
     }
 
@@ -174,7 +198,7 @@ impl Store {
                     });
                 }
                 Err(error) => {
-                    log::warn!("instance.key":% = key, "error":% = error; "what was stored of {key} cannot be read")
+                    log::warn!("instance.key":% = key, "error":% = error; "what was stored of {key} cannot be read");
                 }
             }
         }
@@ -214,13 +238,11 @@ impl Store {
         self.write("purge refusals", &[("DELETE FROM refusal WHERE at_ms < ?", values)])
     }
 
-    /// Writes something and reads it back: the backend can be used.
+    /// Reads something and writes it changed: the backend can be used, and is used by this process alone.
     pub fn check(&self) -> Result<(), StoreError> {
         let checked = self.progress("checked")?;
-        self.write(
-            "check itself",
-            &[Self::progress_statement("checked", checked.wrapping_add(1) & 0xffff)],
-        )
+        let next = checked.wrapping_add(1) & 0xffff;
+        self.write_alone("check itself", &[progress("checked", number(next))])
     }
 
     fn progress(&self, name: &str) -> Result<u64, StoreError> {
@@ -235,30 +257,51 @@ impl Store {
         })
     }
 
-    fn progress_statement(name: &str, value: u64) -> Bound {
-        let values = vec![
-            Value::Text(name.to_owned()),
-            Value::Int(i64::try_from(value).unwrap_or(i64::MAX)),
-        ];
-        ("REPLACE INTO progress (name, value) VALUES (?, ?)", values)
-    }
-
     fn read(
         &self,
         action: &'static str,
         sql: &str,
         values: &[Value],
     ) -> Result<Vec<Vec<Value>>, StoreError> {
-        self.engine.read(sql, values).map_err(|reason| self.failed(action, &reason))
+        self.engine.read(sql, values).map_err(|error| self.error(action, error))
     }
 
     fn write(&self, action: &'static str, statements: &[Bound]) -> Result<(), StoreError> {
-        self.engine.write(statements).map_err(|reason| self.failed(action, &reason))
+        self.engine.write(None, statements).map_err(|error| self.error(action, error))
+    }
+
+    /// Writes only while nobody else has opened the backend since.
+    fn write_alone(&self, action: &'static str, statements: &[Bound]) -> Result<(), StoreError> {
+        let session = Value::Int(self.session);
+        let condition = (
+            "UPDATE progress SET value = ? WHERE name = 'session' AND value = ?",
+            vec![session.clone(), session],
+        );
+        self.engine.write(Some(&condition), statements).map_err(|error| self.error(action, error))
+    }
+
+    fn error(&self, action: &'static str, error: EngineError) -> StoreError {
+        let place = self.place.to_string();
+        match error {
+            EngineError::Failed(reason) => StoreError::Statement { place, action, reason },
+            EngineError::Unconfirmed(reason) => StoreError::Unconfirmed { place, action, reason },
+            EngineError::Conflict => StoreError::InUse { place },
+        }
     }
 
     fn failed(&self, action: &'static str, reason: &str) -> StoreError {
-        StoreError::Statement { place: self.place.to_string(), action, reason: reason.to_owned() }
+        self.error(action, EngineError::Failed(reason.to_owned()))
     }
+}
+
+/// A number as the engines store it.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn progress(name: &str, value: i64) -> Bound {
+    let values = vec![Value::Text(name.to_owned()), Value::Int(value)];
+    ("REPLACE INTO progress (name, value) VALUES (?, ?)", values)
 }
 
 fn refusal(row: &[Value]) -> Option<Refusal> {
