@@ -1,11 +1,14 @@
 //! Throw-away servers that replicate, through `tests/servers/topology`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Row};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{KitError, free_block};
@@ -174,6 +177,46 @@ impl Topology {
     /// The number of the server at `key`.
     pub fn number(&self, key: &str) -> Option<usize> {
         (0..self.servers()).find(|n| self.key(*n) == key)
+    }
+
+    /// Ends server `n` with SIGKILL, at the moment that is returned: for those who measure.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_at_once(&self, n: usize) -> Result<Instant, KitError> {
+        self.strike(n, Signal::KILL)
+    }
+
+    /// Stops server `n` with SIGSTOP, at the moment that is returned.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze_at_once(&self, n: usize) -> Result<Instant, KitError> {
+        self.strike(n, Signal::STOP)
+    }
+
+    /// Lets server `n` go on with SIGCONT, at the moment that is returned.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw_at_once(&self, n: usize) -> Result<Instant, KitError> {
+        self.strike(n, Signal::CONT)
+    }
+
+    fn strike(&self, n: usize, signal: Signal) -> Result<Instant, KitError> {
+        let path = Path::new(&self.place()).join("topology.json");
+        let text = fs::read_to_string(&path)
+            .map_err(KitError::io(format!("{} cannot be read", path.display())))?;
+        let pid = serde_json::from_str::<Value>(&text)
+            .ok()
+            .and_then(|all| all["servers"][n]["pid"].as_i64())
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| KitError::Node(format!("{} names no process {n}", path.display())))?;
+        let at = Instant::now();
+        kill_process(pid, signal)
+            .map_err(|error| KitError::io(format!("server {n} does not run"))(error.into()))?;
+        Ok(at)
     }
 
     /// Ends server `n` with SIGKILL and returns when it is gone.
