@@ -191,10 +191,10 @@ pub struct Options {
     /// URL of a running node, or several behind blanks
     #[arg(short = 'U', long, global = true, env = "HAM4DB_API", value_name = "URL")]
     pub api: Option<String>,
-    /// Server, host[:port]; several behind commas or blanks run the command for each
+    /// Server, host:port or host; several behind commas or blanks run the command for each
     #[arg(short, long, global = true, env = "HAM4DB_INSTANCE", value_name = "HOST:PORT")]
     pub instance: Option<String>,
-    /// Destination or candidate, host[:port]
+    /// Destination or candidate, host:port or host
     #[arg(short, long, global = true, visible_short_alias = 's', value_name = "HOST:PORT")]
     pub destination: Option<String>,
     /// Cluster alias

@@ -173,7 +173,7 @@ impl Topology {
         false
     }
 
-    /// The names of the clusters the members belong to, each once; one name for what [`arrange`] makes.
+    /// The names of the clusters the members belong to, each once; one name for what [`arrange()`] makes.
     pub fn clusters(&self) -> BTreeSet<&str> {
         self.members.values().map(|member| member.place.cluster.as_str()).collect()
     }
@@ -217,7 +217,7 @@ impl Topology {
     /// A topology with newer facts of one member, when no link changed by them: places stay, errant transactions
     /// of the member and its replicas are counted anew.
     ///
-    /// `None` when the member is new or the facts move servers about: then [`arrange`] the whole fleet again.
+    /// `None` when the member is new or the facts move servers about: then [`arrange()`] the whole fleet again.
     pub fn replace(&self, server: Server) -> Option<Self> {
         let old = self.get(&server.key)?;
         if !arrange::same_links(old.instance.as_deref(), server.instance.as_deref()) {
