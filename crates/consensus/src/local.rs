@@ -24,8 +24,8 @@ pub enum ProposeError {
     /// Surely not applied: send it to the leader.
     #[error("this node does not lead")]
     NotLeader,
-    /// Surely not applied: too many proposals wait already. Ask again later.
-    #[error("the command was not applied: {MOST_WAITING} others wait for the backend")]
+    /// Surely not applied: too many proposals waited for the backend, or this one did for too long. Ask again later.
+    #[error("the command was not applied: too many others wait for the backend")]
     Busy,
     /// Surely not applied: the backend could not be written.
     #[error("the command was not applied: {0}")]
@@ -40,6 +40,10 @@ pub enum ProposeError {
 
 /// Most proposals that are under way or wait for the backend.
 pub const MOST_WAITING: usize = 64;
+
+/// How long a proposal waits for those before it. Whoever asked has given up after a while, and a command must not
+/// be applied when nobody expects it any more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A log of one node: the backend holds what was applied, so nothing else has to be kept.
 pub struct LocalLog {
@@ -92,6 +96,9 @@ impl LocalLog {
         let began = Instant::now();
         let _place = self.places.try_acquire().map_err(|_| ProposeError::Busy)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if began.elapsed() > PATIENCE {
+            return Err(ProposeError::Busy);
+        }
         if state.in_doubt {
             self.settle(&mut state).map_err(|error| self.refused(error))?;
         }
@@ -137,7 +144,9 @@ impl LocalLog {
     /// Nothing was applied. Whoever lost the backend to another process leads no longer.
     fn refused(&self, error: StoreError) -> ProposeError {
         if matches!(error, StoreError::InUse { .. }) {
-            self.leadership.send_if_modified(|leadership| std::mem::take(&mut leadership.leads));
+            if self.leadership.send_if_modified(|state| std::mem::take(&mut state.leads)) {
+                log::error!("error":% = error; "this node leads no longer: {error}");
+            }
             return ProposeError::Stopped(Box::new(error));
         }
         ProposeError::Backend(error)
