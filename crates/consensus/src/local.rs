@@ -34,7 +34,7 @@ pub enum ProposeError {
     #[error("no outcome within {0:?}; the command may still be applied")]
     Unknown(Duration),
     /// This node can do no more; it has to be restarted.
-    #[error("the log stopped")]
+    #[error("the log stopped: {0}")]
     Stopped(#[source] Box<dyn Error + Send + Sync>),
 }
 

@@ -45,6 +45,7 @@ pub fn open(settings: &MySqlSettings) -> Result<Engine, StoreError> {
     migrations::migrations::runner().run(&mut first).map_err(|error| migration(&place, &error))?;
     drop(first);
     let pool = r2d2::Pool::builder()
+        .error_handler(Box::new(r2d2::NopErrorHandler)) // whoever waits for a connection is told
         .max_size(settings.connections.clamp(1, MOST_CONNECTIONS))
         .min_idle(Some(1))
         .connection_timeout(settings.connect_limit.max(Duration::from_secs(1)))
@@ -87,6 +88,16 @@ fn make_schema(options: &OptsBuilder, schema: &str) -> Result<Result<(), Error>,
     Ok(connection.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{schema}`")))
 }
 
+/// What the server or the system said, without the library's wrapping.
+fn words(error: &Error) -> String {
+    match error {
+        Error::MySqlError(said) => said.to_string(),
+        Error::IoError(said) => said.to_string(),
+        Error::DriverError(said) => said.to_string(),
+        _ => error.to_string(),
+    }
+}
+
 fn number(error: &Error) -> Option<u16> {
     match error {
         Error::MySqlError(said) => Some(said.code),
@@ -112,7 +123,7 @@ fn refusal(settings: &MySqlSettings, error: &Error) -> StoreError {
         }
         Some(_) | None => look(settings),
     };
-    StoreError::Open { place: settings.place(), reason: error.to_string(), advice }
+    StoreError::Open { place: settings.place(), reason: words(error), advice }
 }
 
 fn look(settings: &MySqlSettings) -> String {
@@ -139,7 +150,7 @@ pub fn write(
     }
     transaction.commit().map_err(|error| match error {
         Error::MySqlError(_) => failed(error), // the server answered: it did not commit
-        _ => EngineError::Unconfirmed(error.to_string()),
+        _ => EngineError::Unconfirmed(words(&error)),
     })
 }
 
@@ -154,7 +165,7 @@ pub fn read(
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: Error) -> EngineError {
-    EngineError::Failed(error.to_string())
+    EngineError::Failed(words(&error))
 }
 
 fn to_mysql(values: &[Value]) -> mysql::Params {

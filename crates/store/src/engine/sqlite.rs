@@ -44,6 +44,7 @@ pub fn open(file: &Path) -> Result<Engine, StoreError> {
         connection.pragma_update(None, "synchronous", "FULL")
     });
     let pool = r2d2::Pool::builder()
+        .error_handler(Box::new(r2d2::NopErrorHandler)) // whoever waits for a connection is told
         .max_size(CONNECTIONS)
         .connection_timeout(PATIENCE)
         .build(manager)
