@@ -145,6 +145,16 @@ impl Ham4db {
         self.kill9();
     }
 
+    /// What stands in a file of its working directory.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn file(&self, name: &str) -> Result<String, KitError> {
+        let path = self.folder.path().join(name);
+        fs::read_to_string(&path)
+            .map_err(KitError::io(format!("{} cannot be read", path.display())))
+    }
+
     /// Everything it has logged, over all its starts.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()

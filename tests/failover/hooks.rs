@@ -1,0 +1,97 @@
+//! What is run around a recovery.
+
+use ham4db_testkit::Flavour;
+use serde_json::{Value, json};
+
+use crate::support::{Scene, told_key};
+
+fn hooks(story: &Value) -> Vec<(String, bool)> {
+    let run =
+        |hook: &Value| (hook["list"].as_str().unwrap().to_owned(), hook["ok"].as_bool().unwrap());
+    story["hooks"].as_array().unwrap().iter().map(run).collect()
+}
+
+#[test]
+fn hooks_run_in_their_order_with_what_they_need_to_know() {
+    let note = |list: &str| {
+        format!(
+            "echo {list} $ORC_FAILURE_TYPE $ORC_FAILED_HOST:$ORC_FAILED_PORT $ORC_SUCCESSOR_HOST:$ORC_SUCCESSOR_PORT {{failureType}} {{failedHost}}:{{failedPort}} >> told.txt"
+        )
+    };
+    let keys = json!({
+        "OnFailureDetectionProcesses": [note("detection")],
+        "PreFailoverProcesses": [note("pre")],
+        "PostMasterFailoverProcesses": [note("post-master")],
+        "PostIntermediateMasterFailoverProcesses": [note("post-intermediate")],
+        "PostFailoverProcesses": [note("post")],
+        "PostUnsuccessfulFailoverProcesses": [note("unsuccessful")],
+    });
+    let scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    let failed = scene.key(0);
+    scene.topology.kill(0).unwrap();
+    let (story, successor) = scene.await_recovery(0);
+    let told = scene.node.file("told.txt").unwrap();
+    let code = story["problem"]["code"].as_str().unwrap();
+    let none = ":";
+    let successor = scene.key(successor);
+    let line =
+        |list: &str, successor: &str| format!("{list} {code} {failed} {successor} {code} {failed}");
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            line("detection", none),
+            line("pre", none),
+            line("post-master", &successor),
+            line("post", &successor)
+        ]
+    );
+}
+
+#[test]
+fn a_hook_that_forbids_a_recovery_leaves_nothing_blocked() {
+    // The first run fails, the second does not.
+    let keys = json!({ "PreFailoverProcesses": ["test -e seen || { touch seen; echo not yet; exit 7; }"] });
+    let scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    scene.topology.kill(0).unwrap();
+    let first = scene.await_end(0);
+    assert_eq!(first["outcome"]["outcome"], json!("aborted"), "{first:#}");
+    assert!(first["outcome"]["reason"].as_str().unwrap().contains("exit 7"), "{first:#}");
+    assert!(first["hooks"][0]["output"].as_str().unwrap().contains("not yet"));
+    ham4db_testkit::poll_until("the second try", crate::support::PATIENCE, || {
+        let story = scene.why(0)?;
+        (story["outcome"]["outcome"] == json!("recovered")).then_some(())
+    });
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_ended_and_the_recovery_goes_on() {
+    let keys = json!({
+        "HookTimeoutSeconds": 1,
+        "PostFailoverProcesses": ["echo begun; sleep 600", "echo next"],
+    });
+    let scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    scene.topology.kill(0).unwrap();
+    let (story, _) = scene.await_recovery(0);
+    let list = "PostFailoverProcesses".to_owned();
+    assert_eq!(hooks(&story), [(list.clone(), false), (list, true)]);
+    assert!(
+        story["hooks"][0]["ended"].as_str().unwrap().contains("killed"),
+        "{:#}",
+        story["hooks"]
+    );
+}
+
+#[test]
+fn values_reach_the_shell_as_one_word_whatever_they_are() {
+    let keys = json!({
+        "PostFailoverProcesses": ["printf '%s\\n' {failureDescription} {successorHost} > told.txt"],
+    });
+    let scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    scene.topology.kill(0).unwrap();
+    let (story, _) = scene.await_recovery(0);
+    let told = scene.node.file("told.txt").unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].contains(' '), "{told}");
+    assert!(told_key(&story["outcome"]["successor"]).starts_with(lines[1]));
+}
