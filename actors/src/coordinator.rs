@@ -182,12 +182,29 @@ impl RecoveryCoordinator {
             leads: self.around.leadership.borrow().leads,
             failed_since: self.suspected.get(&problem.key).copied(),
             forced: request.is_some(),
+            wanted: request.and_then(|request| request.wanted.clone()),
         };
         may_begin(problem, topology, &registry, &settings.recovery, &circumstances)
     }
 
+    /// A recovery has dealt with this very failure: what is left of it is no news.
+    fn is_dealt_with(&self, problem: &Problem) -> bool {
+        let registry = self.around.registry.borrow();
+        let since = self.suspected.get(&problem.key);
+        registry.recoveries.values().any(|recovery| {
+            recovery.intent.failed == problem.key
+                && recovery.closed.as_ref().is_some_and(|closed| {
+                    matches!(closed.outcome, Outcome::Recovered { .. })
+                        && since.is_none_or(|since| *since <= closed.at)
+                })
+        })
+    }
+
     /// Notes a refusal, once for as long as its reason stays the same.
     fn refused(&mut self, problem: &Problem, topology: &Arc<Topology>, refusal: &Refusal) {
+        if self.is_dealt_with(problem) {
+            return;
+        }
         let words = refusal.to_string();
         let said = self.refusals.get(&problem.key);
         if said.is_some_and(|(code, kind)| *code == problem.code && *kind == refusal.kind()) {
@@ -233,9 +250,26 @@ impl RecoveryCoordinator {
             return;
         }
         let verdict = self.judge(&problem, topology, None);
+        if let Err(refusal @ Refusal::NothingToDo { .. }) = &verdict {
+            self.refused(&problem, topology, refusal);
+            self.only_detect(problem, topology.clone(), ctx);
+            return;
+        }
         self.busy.insert(problem.key.clone());
         let beginning = Beginning { problem, topology: topology.clone(), request: None };
         self.detect(beginning, verdict, ctx);
+    }
+
+    /// Registers what no recovery exists for, without keeping the server busy: a slow hook must not delay what is
+    /// done when it turns out to be worse.
+    fn only_detect(&self, problem: Problem, topology: Arc<Topology>, ctx: &mut Context<Self>) {
+        let around = self.around.clone();
+        let detected = async move {
+            if let Err(error) = detect(&around, &problem, &topology).await {
+                log::error!("detection of {}: {error}", problem.key);
+            }
+        };
+        ctx.spawn(detected.into_actor(self));
     }
 
     /// Registers the detection and runs its hooks, then begins what may be begun.

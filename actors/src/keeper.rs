@@ -80,7 +80,7 @@ const REARRANGE_WITHIN: Duration = Duration::from_millis(20);
 /// How often the picture is published while it changes.
 const PUBLISH_EVERY: Duration = Duration::from_millis(50);
 /// How often changed state is handed to the recorder.
-const RECORD_EVERY: Duration = Duration::from_secs(2);
+const RECORD_EVERY: Duration = Duration::from_millis(500);
 /// State that changes all the time, such as positions, is stored at most this often.
 const RECORD_POSITIONS_EVERY: Duration = Duration::from_secs(30);
 /// How long a forgotten server is not taken up again from what its neighbours say.

@@ -32,7 +32,7 @@ fn a_frozen_primary_is_replaced_and_takes_no_writes_when_it_thaws() {
         });
         assert_eq!(scene.topology.writable_servers(), [successor], "{flavour:?}");
         // Nobody puts it back by itself.
-        scene.await_attempts(0, 2);
+        scene.await_readings(0, 2);
         assert_eq!(scene.topology.follows(0), None);
     }
 }

@@ -37,7 +37,8 @@ fn hooks_run_in_their_order_with_what_they_need_to_know() {
     let line =
         |list: &str, successor: &str| format!("{list} {code} {failed} {successor} {code} {failed}");
     assert_eq!(
-        told.lines().collect::<Vec<_>>(),
+        // What it seemed to be at first is told as well.
+        told.lines().filter(|line| !line.contains("Unreachable")).collect::<Vec<_>>(),
         [
             line("detection", none),
             line("pre", none),

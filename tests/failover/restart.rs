@@ -12,17 +12,22 @@ fn a_killed_node_knows_its_fleet_again_before_it_has_probed_anything() {
     let mut scene = Scene::of(Flavour::Mariadb1011, 3, &json!({}));
     let primary = scene.key(0);
     let path = format!("/api/cluster/{primary}");
-    // Written in batches: what was found a moment ago is there a moment later.
-    poll_until("the tree survives", PATIENCE, || {
-        scene.node.kill9();
-        scene.topology.freeze(0).ok()?;
-        let restarted = scene.node.restart();
-        let servers = scene.node.get(&path).ok().and_then(|all| Some(all.as_array()?.len()));
-        scene.topology.thaw(0).ok()?;
-        restarted.unwrap();
-        (servers == Some(4)).then_some(())
-    });
-    assert_eq!(scene.recoveries(), 0);
+    // Written in batches: what was found a moment ago is stored a moment later.
+    scene.await_readings(0, 1);
+    scene.node.kill9();
+    for n in 0..4 {
+        scene.topology.freeze(n).unwrap();
+    }
+    scene.node.restart().unwrap();
+    let known = scene.get(&path);
+    let known: Vec<i64> =
+        known.as_array().unwrap().iter().map(|one| one["Key"]["Port"].as_i64().unwrap()).collect();
+    let expected: Vec<i64> = (0..4).map(|n| i64::from(scene.topology.port(n))).collect();
+    assert_eq!(known, expected);
+    for n in 0..4 {
+        scene.topology.thaw(n).unwrap();
+    }
+    scene.await_replicas(&primary, 3);
 }
 
 #[test]
@@ -31,6 +36,7 @@ fn a_recovery_that_is_killed_at_any_moment_is_finished_by_the_next_start() {
         [30, 60, 90, 120, 200].into_iter().zip(0..).map(|(ms, n)| (BOTH[n % 2], ms))
     {
         let mut scene = Scene::of(flavour, 3, &json!({}));
+        scene.await_readings(0, 1);
         scene.topology.kill_at_once(0).unwrap();
         pause(Duration::from_millis(after_ms));
         scene.node.kill9();

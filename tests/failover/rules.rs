@@ -57,7 +57,7 @@ fn a_loss_greater_than_allowed_forbids_the_promotion() {
             scene.topology.sql(0, &sql).unwrap();
         }
         // ham4db has seen that the primary has more.
-        scene.await_attempts(0, 2);
+        scene.await_readings(0, 2);
         scene.topology.kill(0).unwrap();
         let end = scene.await_end(0);
         assert_eq!(

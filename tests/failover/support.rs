@@ -88,30 +88,27 @@ impl Scene {
         });
     }
 
-    /// Waits until the analysis of server `n` is `code`.
-    pub fn await_analysis(&self, n: usize, code: &str) {
-        let key = self.key(n);
-        poll_until(&format!("{code} of {key}"), PATIENCE, || {
-            let all = self.node.get("/api/replication-analysis").ok()?;
-            let entries = all["Details"].as_array()?;
-            let is_meant = |entry: &&Value| {
-                shown_key(&entry["AnalyzedInstanceKey"]) == key && entry["Analysis"] == json!(code)
-            };
-            entries.iter().find(is_meant).map(|_| ())
-        });
-    }
-
-    /// Waits until ham4db has tried to read server `n` so many times more.
-    pub fn await_attempts(&self, n: usize, count: usize) {
+    /// Waits until ham4db has read server `n` so many times more.
+    pub fn await_readings(&self, n: usize, count: usize) {
         let path = format!("/api/instance/{}", path_of(&self.key(n)));
-        let attempt = || self.node.get(&path).ok().map(|one| text(&one["LastAttemptedCheck"]));
-        let (mut last, mut seen) = (attempt(), 0);
-        poll_until(&format!("{count} attempts on {}", self.key(n)), PATIENCE, || {
-            let now = attempt();
+        // In nanoseconds: no two readings take the same time.
+        let reading = || self.node.get(&path).ok().map(|one| text(&one["LastDiscoveryLatency"]));
+        let (mut last, mut seen) = (reading(), 0);
+        poll_until(&format!("{count} readings of {}", self.key(n)), PATIENCE, || {
+            let now = reading();
             if now != last {
                 (last, seen) = (now, seen + 1);
             }
             (seen >= count).then_some(())
+        });
+    }
+
+    /// Waits until ham4db has tried for so many seconds to read the server at `key`, in vain.
+    pub fn await_unseen(&self, key: &str, seconds: i64) {
+        let path = format!("/api/instance/{}", path_of(key));
+        poll_until(&format!("{key} is unseen for {seconds} s"), PATIENCE, || {
+            let one = self.node.get(&path).ok()?;
+            (one["SecondsSinceLastSeen"]["Int64"].as_i64()? >= seconds).then_some(())
         });
     }
 
@@ -166,11 +163,6 @@ pub fn with_seed(topology: &Topology, keys: &Value) -> Value {
 /// `host:port` as two parts of a path.
 pub fn path_of(key: &str) -> String {
     key.replace(':', "/")
-}
-
-/// A key as the API shows it.
-pub fn shown_key(key: &Value) -> String {
-    format!("{}:{}", text(&key["Hostname"]), key["Port"])
 }
 
 /// A key as `why` tells it.

@@ -188,6 +188,7 @@ pub(crate) fn circumstances() -> Circumstances {
         leads: true,
         failed_since: Some(now()),
         forced: false,
+        wanted: None,
     }
 }
 

@@ -191,5 +191,6 @@ fn circumstances(call: &Call, cluster: &Cluster<'_>) -> Circumstances {
         leads: call.at.leads,
         failed_since: None,
         forced: false,
+        wanted: None,
     }
 }

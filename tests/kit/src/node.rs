@@ -167,12 +167,10 @@ impl Ham4db {
             .open(self.log_file())
             .map_err(KitError::io("the log cannot be written"))?;
         let same = log.try_clone().map_err(KitError::io("the log cannot be shared"))?;
-        let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
         let child = Command::new(&self.binary)
             .arg("serve")
             .arg("--config")
             .arg(self.config())
-            .env("RUST_LOG", level)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log)

@@ -7,6 +7,7 @@ use crate::policy::PromotionPolicy;
 use crate::promotion::held::{Held, Method, executed_coordinates};
 use crate::step::SourcePosition;
 use crate::topology::Member;
+use crate::version::Flavor;
 
 /// A replica and what it may keep and offer; see [`offered`].
 pub(crate) struct Follower<'a> {
@@ -49,7 +50,8 @@ pub(crate) fn follow(
             }
         }
         Method::MariaDbGtid => {
-            if Method::of(leader.instance) != Method::MariaDbGtid {
+            // Every MariaDB server numbers what it logs, also one that follows nobody or by file and position.
+            if leader.instance.flavor != Flavor::MariaDb {
                 return Err(format!("it follows by MariaDB GTID, which {name} does not use"));
             }
         }

@@ -28,6 +28,8 @@ pub struct Circumstances {
     pub failed_since: Option<Timestamp>,
     /// A person asked for it: filters, downtime, the global switch, blocks and waiting times do not count.
     pub forced: bool,
+    /// Who is to take over, when a person said so.
+    pub wanted: Option<InstanceKey>,
 }
 
 /// Why a recovery does not begin, in words for users.
@@ -419,7 +421,8 @@ impl Case<'_> {
         let promotion = &self.policy.promotion;
         let policy =
             PromotionPolicy { max_loss: None, max_loss_transactions: None, ..promotion.clone() };
-        let intent = Intent::of(self.kind, &self.problem.key, self.topology);
+        let mut intent = Intent::of(self.kind, &self.problem.key, self.topology);
+        intent.wanted.clone_from(&self.circumstances.wanted);
         let question = Question {
             view: self.topology,
             intent: &intent,

@@ -58,7 +58,8 @@ pub fn plan(
         .filter(|problem| super::kind_of(problem.code).is_some())
         .cloned()
         .unwrap_or_else(|| presumed_problem(&presumed, member));
-    let refusal = may_begin(&problem, &presumed, registry, policy, circumstances);
+    let circumstances = Circumstances { wanted: wanted.cloned(), ..circumstances.clone() };
+    let refusal = may_begin(&problem, &presumed, registry, policy, &circumstances);
     let mut recovery =
         open_recovery(RecoveryUid(String::new()), &problem, &presumed, circumstances.now);
     recovery.intent.wanted = wanted.cloned();
