@@ -3,7 +3,7 @@
 use ham4db_testkit::{Flavour, poll_until};
 use serde_json::json;
 
-use crate::support::{BOTH, PATIENCE, Scene, told_key};
+use crate::support::{BOTH, PATIENCE, Scene, told_key, with_seed};
 
 #[test]
 fn a_server_that_must_not_take_over_does_not() {
@@ -69,10 +69,15 @@ fn a_loss_greater_than_allowed_forbids_the_promotion() {
         let reason = end["outcome"]["reason"].as_str().unwrap();
         assert!(reason.contains("MaxPromotionLossTransactions"), "{reason}");
         assert!(scene.topology.writable_servers().is_empty());
-        // A person may decide otherwise.
-        scene.client(&["recover", "-i", &scene.key(0), "-d", &scene.key(1)]);
+        // A person may decide otherwise, and says so in the configuration.
+        let more = json!({ "MaxPromotionLossTransactions": 1000 });
+        scene.node.configure(&with_seed(&scene.topology, &more)).unwrap();
+        scene.client(&["reload-configuration"]);
         poll_until("a primary", PATIENCE, || {
-            (scene.topology.writable_servers() == [1]).then_some(())
+            (scene.topology.writable_servers().len() == 1).then_some(())
         });
+        let (story, _) = scene.await_recovery(0);
+        let words = story["choice"]["loss"]["words"].as_str().unwrap();
+        assert!(words.contains("50 transactions"), "{words}");
     }
 }
