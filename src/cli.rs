@@ -8,11 +8,13 @@ pub mod logging;
 mod options;
 mod output;
 mod service;
+mod unavailable;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 pub use client::encode;
@@ -26,6 +28,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args::normalise(args)) {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(ContextValue::String(command)) = error.get(ContextKind::InvalidSubcommand)
+                && let Some(apology) = unavailable::apology(command)
+            {
+                complain(&apology);
+                return ExitCode::FAILURE;
+            }
             let _ = error.print(); // nobody is left to be told
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
