@@ -220,6 +220,9 @@ impl RecoveryCoordinator {
             level, "instance.key":% = problem.key, "cluster.name" = problem.cluster.as_str(), "analysis.code" = problem.code.name();
             "no recovery of {} ({}): {words}", problem.key, problem.code.name()
         );
+        if matches!(refusal, Refusal::Pausing { .. }) {
+            return; // the recovery that was given up tells why
+        }
         let mut explanation = self.draft(problem, topology);
         explanation.refusal = Some(words);
         let store = self.store.clone();

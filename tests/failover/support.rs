@@ -71,10 +71,11 @@ impl Scene {
         })
     }
 
-    /// Waits until the recovery of server `n` has succeeded; the story, and the number of the successor.
+    /// Waits until a recovery of server `n` has succeeded; the story, and the number of the successor.
     pub fn await_recovery(&self, n: usize) -> (Value, usize) {
-        let story = self.await_end(n);
-        assert_eq!(story["outcome"]["outcome"], json!("recovered"), "{:#}", story["outcome"]);
+        let story = poll_until(&format!("a recovery of {}", self.key(n)), PATIENCE, || {
+            self.why(n).filter(|story| story["outcome"]["outcome"] == json!("recovered"))
+        });
         let successor = told_key(&story["outcome"]["successor"]);
         let number = self.topology.number(&successor);
         (story, number.unwrap_or_else(|| panic!("{successor} is none of the servers")))

@@ -223,8 +223,10 @@ impl Refusal {
     }
 }
 
-/// How long to wait after a recovery that was given up before anything was changed.
+/// How long to wait after a recovery that was given up before anything was changed; twice as long each further time.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// How long after the start a server that was never seen alive may still have undiscovered replicas.
 const FIRST_DISCOVERY: Duration = Duration::from_secs(15);
@@ -339,7 +341,7 @@ impl Case<'_> {
         let until = after(earlier.opened, self.policy.block);
         match &closed.outcome {
             Outcome::Aborted { reason } => {
-                let until = after(closed.at, PAUSE);
+                let until = after(closed.at, self.pause());
                 let (at, reason) = (closed.at, reason.clone());
                 if now < until { Err(Refusal::Pausing { id, at, reason, until }) } else { Ok(()) }
             }
@@ -352,6 +354,21 @@ impl Case<'_> {
                 Err(Refusal::Blocked { id, failed, since: earlier.opened, until })
             }
         }
+    }
+
+    /// Tries that were given up are repeated less and less often: their hooks run each time.
+    fn pause(&self) -> Duration {
+        let given_up = |recovery: &&Recovery| {
+            recovery.intent.failed == self.problem.key
+                && recovery.acknowledged.is_none()
+                && recovery.closed.as_ref().is_some_and(|closed| {
+                    matches!(closed.outcome, Outcome::Aborted { .. })
+                        && self.circumstances.now < after(closed.at, self.policy.block)
+                })
+        };
+        let times = self.registry.recoveries.values().filter(given_up).count();
+        let doublings = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+        (PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
     }
 
     /// The recovery was one of this cluster, whatever the cluster was called then: a failover renames it.

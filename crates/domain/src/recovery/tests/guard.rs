@@ -187,3 +187,24 @@ fn what_has_no_recovery_is_not_begun_even_by_force() {
         );
     }
 }
+
+#[test]
+fn tries_that_were_given_up_are_repeated_less_and_less_often() {
+    let pauses_s: Vec<i64> = (1..=8)
+        .map(|times| {
+            let mut fleet = Fleet::mysql(2);
+            for number in 1..=times {
+                let given_up = Outcome::Aborted { reason: "a hook".into() };
+                let earlier = closed(&fleet, &format!("try {number}"), 0, given_up);
+                fleet.registry.recoveries.insert(earlier.uid.clone(), earlier);
+            }
+            match verdict(&fleet, &circumstances()) {
+                Err(crate::recovery::Refusal::Pausing { at, until, .. }) => {
+                    until.duration_since(at).as_secs()
+                }
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    assert_eq!(pauses_s, [5, 10, 20, 40, 80, 160, 300, 300]);
+}
