@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_dead_server_is_tried_less_and_less_often_up_to_a_limit() {
-        let (poll, max) = (Duration::from_secs(5), Duration::from_secs(300));
+        let (poll, max) = (Duration::from_secs(5), Duration::from_mins(5));
         let pause = |failures, closely, factor| retry_pause(failures, closely, poll, factor, max);
         assert_eq!(pause(1, false, 1.0), poll);
         assert_eq!(pause(100, false, 1.0), poll);
@@ -368,10 +368,7 @@ mod tests {
             tokio::time::sleep_until(last).await;
             let next = next_turn(&key, poll);
             let gap = next - last;
-            assert!(
-                gap >= poll - Duration::from_millis(2) && gap <= poll + Duration::from_millis(2),
-                "{gap:?}"
-            );
+            assert!(gap.abs_diff(poll) <= Duration::from_millis(2), "{gap:?}");
             last = next;
         }
     }

@@ -198,7 +198,8 @@ fn tries_that_were_given_up_are_repeated_less_and_less_often() {
                 let earlier = closed(&fleet, &format!("try {number}"), 0, given_up);
                 fleet.registry.recoveries.insert(earlier.uid.clone(), earlier);
             }
-            match verdict(&fleet, &circumstances()) {
+            let (problem, now) = (fleet.problem(), circumstances());
+            match may_begin(&problem, &fleet.view, &fleet.registry, &fleet.policy, &now) {
                 Err(crate::recovery::Refusal::Pausing { at, until, .. }) => {
                     until.duration_since(at).as_secs()
                 }
