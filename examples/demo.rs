@@ -26,7 +26,7 @@ struct Options {
 }
 
 /// How long anything here may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the application writes before the primary dies.
 const WRITING: Duration = Duration::from_secs(2);
 /// When servers end that were forgotten, because this process was killed.

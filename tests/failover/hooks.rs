@@ -32,7 +32,7 @@ fn hooks_run_in_their_order_with_what_they_need_to_know() {
     let (story, successor) = scene.await_recovery(0);
     let told = scene.node.file("told.txt").unwrap();
     let code = story["problem"]["code"].as_str().unwrap();
-    let none = ":";
+    let nobody = ":";
     let successor = scene.key(successor);
     let line =
         |list: &str, successor: &str| format!("{list} {code} {failed} {successor} {code} {failed}");
@@ -40,8 +40,8 @@ fn hooks_run_in_their_order_with_what_they_need_to_know() {
         // What it seemed to be at first is told as well.
         told.lines().filter(|line| !line.contains("Unreachable")).collect::<Vec<_>>(),
         [
-            line("detection", none),
-            line("pre", none),
+            line("detection", nobody),
+            line("pre", nobody),
             line("post-master", &successor),
             line("post", &successor)
         ]

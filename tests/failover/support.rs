@@ -7,7 +7,7 @@ use ham4db_testkit::{Flavour, Gtid, Ham4db, Shape, Topology, poll_until};
 use serde_json::{Value, json};
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The flavours on which every claim about recoveries is shown.
 pub const BOTH: [Flavour; 2] = [Flavour::Mysql97, Flavour::Mariadb1011];

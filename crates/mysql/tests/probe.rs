@@ -36,7 +36,8 @@ async fn facts_of_a_chain(flavour: &'static str) {
     assert_eq!(primary.binlog.format, Some(BinlogFormat::Row), "{flavour}");
     assert!(primary.binlog.position.is_some() && primary.uptime_s.is_some(), "{flavour}");
 
-    let middle = cluster.until(1, "replicating", |found| found.is_replicating()).await;
+    let middle =
+        cluster.until(1, "replicating", ham4db_domain::instance::Instance::is_replicating).await;
     let replication = middle.replication.as_ref().unwrap();
     assert_eq!(replication.source, cluster.key(0), "{flavour}");
     assert_eq!(middle.replicas, [cluster.key(2)], "{flavour}");
@@ -77,7 +78,7 @@ async fn applier_error(cluster: &Cluster) {
     assert!(replication.sql_error.contains("Duplicate entry"), "{}", replication.sql_error);
     cluster.sql(2, "SET sql_log_bin = 0; DELETE FROM t.a WHERE i = 7").await;
     cluster.perform_twice(Step::StartApplying { server: cluster.key(2) }).await;
-    cluster.until(2, "repaired", |found| found.is_replicating()).await;
+    cluster.until(2, "repaired", ham4db_domain::instance::Instance::is_replicating).await;
 }
 
 /// A replica hears nothing of a frozen source, and says for how long where its server can.
@@ -210,10 +211,9 @@ async fn failures_are_told_apart() {
     assert_eq!(kind(&wrong, &key).await, FailureKind::AccessDenied);
 
     // One place above `max_connections` is kept for administrators, of whom ham4db is one.
-    let (_one, _two, _three) =
-        (cluster.root(0).await, cluster.root(0).await, cluster.root(0).await);
+    let others = (cluster.root(0).await, cluster.root(0).await, cluster.root(0).await);
     assert_eq!(kind(&good, &key).await, FailureKind::TooManyConnections);
-    drop((_one, _two, _three));
+    drop(others);
 
     let mut kept = good.server(&key);
     let deadline = Instant::now() + LIMIT;

@@ -96,7 +96,7 @@ async fn rejoin(cluster: &Cluster) {
     let done = servers(settings).server(step.server()).perform(&step, LIMIT).await.unwrap();
     assert!(done.changed && !done.detail.contains("PASSWORD='repl'"), "{}", done.detail);
     cluster.perform_twice(Step::StartReplication { server: cluster.key(0) }).await;
-    cluster.until(0, "replicating", |found| found.is_replicating()).await;
+    cluster.until(0, "replicating", ham4db_domain::instance::Instance::is_replicating).await;
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_detached_replica_comes_back_by_gtid() {
         let (source, at) = (cluster.key(0), SourcePosition::Unchanged);
         cluster.perform_twice(Step::Repoint { server: server.clone(), source, at }).await;
         cluster.perform_twice(Step::StartReplication { server }).await;
-        cluster.until(1, "replicating", |found| found.is_replicating()).await;
+        cluster.until(1, "replicating", ham4db_domain::instance::Instance::is_replicating).await;
     }
 }
 
@@ -221,11 +221,13 @@ async fn a_repointed_replica_keeps_its_settings() {
              CHANGE REPLICATION FILTER REPLICATE_IGNORE_DB=(ignored); START REPLICA",
         )
         .await;
-    let before = cluster.until(2, "replicating", |found| found.is_replicating()).await;
+    let before =
+        cluster.until(2, "replicating", ham4db_domain::instance::Instance::is_replicating).await;
     let (source, at) = (cluster.key(1), SourcePosition::Unchanged);
     cluster.perform_twice(Step::Repoint { server: cluster.key(2), source, at }).await;
     cluster.perform_twice(Step::StartReplication { server: cluster.key(2) }).await;
-    let after = cluster.until(2, "replicating", |found| found.is_replicating()).await;
+    let after =
+        cluster.until(2, "replicating", ham4db_domain::instance::Instance::is_replicating).await;
     let (before, after) = (before.replication.unwrap(), after.replication.unwrap());
     assert_eq!(after.source, cluster.key(1));
     assert_eq!(after.tls, before.tls);
@@ -246,11 +248,15 @@ async fn settings_of_a_mariadb_replica_are_kept_as_well() {
                  MASTER_SSL_VERIFY_SERVER_CERT=0; START SLAVE",
             )
             .await;
-        let before = cluster.until(2, "replicating", |found| found.is_replicating()).await;
+        let before = cluster
+            .until(2, "replicating", ham4db_domain::instance::Instance::is_replicating)
+            .await;
         let (source, at) = (cluster.key(1), SourcePosition::Unchanged);
         cluster.perform_twice(Step::Repoint { server: cluster.key(2), source, at }).await;
         cluster.perform_twice(Step::StartReplication { server: cluster.key(2) }).await;
-        let after = cluster.until(2, "replicating", |found| found.is_replicating()).await;
+        let after = cluster
+            .until(2, "replicating", ham4db_domain::instance::Instance::is_replicating)
+            .await;
         let (before, after) = (before.replication.unwrap(), after.replication.unwrap());
         assert_eq!(after.tls, before.tls, "{flavour}");
         assert_eq!(after.delay_s, 1, "{flavour}");

@@ -32,8 +32,8 @@ async fn writes_replicate() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_told_apart() {
-    let (cluster, db1, ..) = star(Flavor::MySql);
     type Fail = fn(&SimCluster, &InstanceKey);
+    let (cluster, db1, ..) = star(Flavor::MySql);
     let cases: [(Fail, FailureKind); 6] = [
         (SimCluster::kill, FailureKind::Refused),
         (SimCluster::freeze, FailureKind::Hung),
