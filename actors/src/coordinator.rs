@@ -119,7 +119,7 @@ impl RecoveryCoordinator {
                     "going on with the recovery of {} that was begun at {}", recovery.intent.failed, recovery.opened
                 );
                 self.busy.insert(recovery.intent.failed.clone());
-                self.run(recovery.uid.clone(), recovery.intent.failed.clone(), None, ctx);
+                self.run(recovery.uid.clone(), recovery.intent.failed.clone(), true, ctx);
             }
         }
     }
@@ -128,11 +128,11 @@ impl RecoveryCoordinator {
         &mut self,
         uid: RecoveryUid,
         failed: InstanceKey,
-        draft: Option<Box<Explanation>>,
+        resumed: bool,
         ctx: &mut Context<Self>,
     ) {
         let run =
-            RecoveryRun::new(uid.clone(), draft, self.around.clone(), ctx.address().recipient());
+            RecoveryRun::new(uid.clone(), resumed, self.around.clone(), ctx.address().recipient());
         let address = run.start();
         self.runs.insert(uid, Running { failed, address, waiting: Vec::new() });
     }
@@ -156,7 +156,7 @@ impl RecoveryCoordinator {
                 .is_some_and(|recovery| recovery.closed.is_none());
             if open {
                 log::error!("recovery.id":% = uid; "the run of recovery {uid} died; starting it anew");
-                self.run(uid.clone(), failed, None, ctx);
+                self.run(uid.clone(), failed, true, ctx);
                 if let Some(running) = self.runs.get_mut(&uid) {
                     running.waiting = waiting;
                 }
@@ -311,13 +311,13 @@ impl RecoveryCoordinator {
     ) {
         let Beginning { problem, topology, request } = beginning;
         let uid = RecoveryUid(uuid::Uuid::new_v4().to_string());
-        let draft = Box::new(self.draft(&problem, &topology));
         let recovery = {
             let settings = self.around.settings.borrow();
             let registry = self.around.registry.borrow();
             let mut recovery = open_recovery(uid.clone(), &problem, &topology, Timestamp::now());
             recovery.alias = alias_of(&topology, &registry, &settings.aliases, Timestamp::now());
             recovery.node.clone_from(&settings.node);
+            recovery.begun = Some(Box::new(self.draft(&problem, &topology)));
             recovery.term = self.around.leadership.borrow().term;
             if let Some(request) = &request {
                 recovery.requested_by = Some(request.by.clone());
@@ -346,7 +346,7 @@ impl RecoveryCoordinator {
                         "recovery of {failed} begins: {}", problem.code.name()
                     );
                     coordinator.refusals.remove(&failed);
-                    coordinator.run(uid.clone(), failed, Some(draft), ctx);
+                    coordinator.run(uid.clone(), failed, false, ctx);
                     let (sender, receiver) = oneshot::channel();
                     if let Some(running) = coordinator.runs.get_mut(&uid) {
                         running.waiting.push(sender);

@@ -58,20 +58,20 @@ pub struct RunEnded {
 /// One recovery under way.
 pub struct RecoveryRun {
     uid: RecoveryUid,
-    draft: Option<Box<Explanation>>,
+    resumed: bool,
     surroundings: Surroundings,
     coordinator: Recipient<RunEnded>,
 }
 
 impl RecoveryRun {
-    /// A run of the open recovery `uid`; `draft` is what is known of its beginning.
+    /// A run of the open recovery `uid`, which was begun a moment ago unless it is `resumed`.
     pub fn new(
         uid: RecoveryUid,
-        draft: Option<Box<Explanation>>,
+        resumed: bool,
         surroundings: Surroundings,
         coordinator: Recipient<RunEnded>,
     ) -> Self {
-        Self { uid, draft, surroundings, coordinator }
+        Self { uid, resumed, surroundings, coordinator }
     }
 }
 
@@ -80,7 +80,7 @@ impl Actor for RecoveryRun {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let uid = self.uid.clone();
-        let run = Run::new(self.uid.clone(), self.draft.take(), self.surroundings.clone());
+        let run = Run::new(self.uid.clone(), self.resumed, self.surroundings.clone());
         ctx.spawn(run.drive().into_actor(self).map(move |ended, run, ctx| {
             let outcome = match ended {
                 Ok(outcome) => Some(outcome),
@@ -123,14 +123,14 @@ struct Run {
     story: Vec<AuditedStep>,
     hooks: Vec<HookRun>,
     plan: Vec<Step>,
-    draft: Option<Box<Explanation>>,
+    resumed: bool,
 }
 
 /// More rounds than any recovery needs; a recovery that reaches it is closed as failed.
 const MOST_ROUNDS: usize = 200;
 
 impl Run {
-    fn new(uid: RecoveryUid, draft: Option<Box<Explanation>>, around: Surroundings) -> Self {
+    fn new(uid: RecoveryUid, resumed: bool, around: Surroundings) -> Self {
         let (crew, term) = {
             let settings = around.settings.borrow();
             let probing = &settings.probing;
@@ -144,11 +144,11 @@ impl Run {
         let (attempts, earlier) = (Attempts::default(), earlier.unwrap_or_default());
         let (story, hooks, plan) = (Vec::new(), Vec::new(), Vec::new());
         let began = Timestamp::now();
-        Self { uid, around, term, began, crew, attempts, earlier, story, hooks, plan, draft }
+        Self { uid, around, term, began, crew, attempts, earlier, story, hooks, plan, resumed }
     }
 
     async fn drive(mut self) -> Result<Outcome, Stopped> {
-        if self.draft.is_none() {
+        if self.resumed {
             self.wait_for_news().await?;
         }
         let outcome = match self.before().await? {
@@ -294,12 +294,7 @@ impl Run {
     }
 
     fn explanation(&mut self, recovery: &Recovery, outcome: &Outcome) -> Explanation {
-        let mut explanation = match self.draft.take() {
-            Some(draft) => *draft,
-            None => Explanation::of_resumed(recovery),
-        };
-        explanation.recovery = Some(self.uid.clone());
-        explanation.choice.clone_from(&recovery.choice);
+        let mut explanation = Explanation::of_recovery(recovery);
         explanation.plan = std::mem::take(&mut self.plan);
         explanation.steps = self.earlier.iter().chain(&self.story).cloned().collect();
         explanation.hooks = std::mem::take(&mut self.hooks);

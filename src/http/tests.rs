@@ -343,6 +343,7 @@ fn recovered(registry: &mut Registry, id: u64, opened: Timestamp) {
         node: "node1".into(),
         term: 1,
         opened,
+        begun: None,
         choice: None,
         hooks_started: BTreeSet::default(),
         steps: vec![step],

@@ -104,10 +104,15 @@ impl Explanation {
         }
     }
 
-    /// What is left of the story when the process that began a recovery is gone: what the log has of it.
-    pub fn of_resumed(recovery: &Recovery) -> Self {
-        Self {
-            recovery: Some(recovery.uid.clone()),
+    /// The story of a recovery as far as the log has it.
+    pub fn of_recovery(recovery: &Recovery) -> Self {
+        if let Some(told) =
+            recovery.closed.as_ref().and_then(|closed| closed.explanation.as_deref())
+        {
+            return told.clone();
+        }
+        let begun = recovery.begun.as_deref().cloned().unwrap_or_else(|| Self {
+            recovery: None,
             subject: recovery.intent.failed.clone(),
             cluster: recovery.cluster.clone(),
             first_suspected: None,
@@ -115,11 +120,18 @@ impl Explanation {
             observations: Vec::new(),
             problem: None,
             refusal: None,
-            choice: recovery.choice.clone(),
+            choice: None,
             plan: Vec::new(),
-            steps: recovery.steps.clone(),
+            steps: Vec::new(),
             hooks: Vec::new(),
+            outcome: None,
+        });
+        Self {
+            recovery: Some(recovery.uid.clone()),
+            choice: recovery.choice.clone(),
+            steps: recovery.steps.clone(),
             outcome: recovery.closed.as_ref().map(|closed| closed.outcome.clone()),
+            ..begun
         }
     }
 }

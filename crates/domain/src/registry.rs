@@ -139,6 +139,9 @@ pub struct Recovery {
     pub term: u64,
     /// When it was opened.
     pub opened: Timestamp,
+    /// What was seen and which rule matched, for as long as it is open: whoever goes on with it tells the whole story.
+    #[serde(default)]
+    pub begun: Option<Box<Explanation>>,
     /// Who takes over, once that is decided. Never changed afterwards.
     pub choice: Option<Choice>,
     /// Hook lists that have been started, each at most once.

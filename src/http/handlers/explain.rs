@@ -22,9 +22,9 @@ pub async fn why_instance(call: Call) -> Result {
     if let Some(recovery) =
         recovery.filter(|recovery| recovery.intent.failed == key && dealt_with(&call, recovery))
     {
-        return tell(&call, Some(story_of(recovery)), &key.to_string());
+        return tell(&call, Some(Explanation::of_recovery(recovery)), &key.to_string());
     }
-    let recovery = recovery.map(story_of);
+    let recovery = recovery.map(Explanation::of_recovery);
     let problem = problem_of(&call, &key);
     let refusal = call.state.last_refusal(vec![key.clone()]).await?;
     tell(&call, newest(problem, recovery, refusal), &key.to_string())
@@ -44,7 +44,7 @@ pub async fn why_cluster(call: Call) -> Result {
         let problems = call.at.problems.get(cluster.name).map(Vec::as_slice).unwrap_or_default();
         let problem = problems.first().map(|problem| story_of_problem(&call, problem, &cluster));
         let keys = cluster.topology.members().map(|member| member.key.clone()).collect();
-        (recovery.map(story_of), problem, keys)
+        (recovery.map(Explanation::of_recovery), problem, keys)
     };
     let refusal = call.state.last_refusal(keys).await?;
     tell(&call, newest(problem, recovery, refusal), &hint)
@@ -152,11 +152,6 @@ fn concerns(recovery: &Recovery, key: &InstanceKey) -> bool {
     recovery.intent.failed == *key
         || recovery.intent.replicas.contains(key)
         || chosen.is_some_and(|choice| choice.promoted == *key)
-}
-
-fn story_of(recovery: &Recovery) -> Explanation {
-    let told = recovery.closed.as_ref().and_then(|closed| closed.explanation.as_deref());
-    told.cloned().unwrap_or_else(|| Explanation::of_resumed(recovery))
 }
 
 fn problem_of(call: &Call, key: &InstanceKey) -> Option<Explanation> {

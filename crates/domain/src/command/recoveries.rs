@@ -119,6 +119,7 @@ pub(super) fn close(
 ) -> Applied {
     let mut applied = with_open(registry, uid, |recovery| {
         let explanation = explanation.cloned().map(Box::new);
+        recovery.begun = None; // the explanation says it
         recovery.closed = Some(Closed { at, outcome: outcome.clone(), explanation });
         Ok(())
     });

@@ -63,6 +63,7 @@ pub fn open_recovery(
         node: String::new(),
         term: 0,
         opened: now,
+        begun: None,
         choice: None,
         hooks_started: BTreeSet::new(),
         steps: Vec::new(),

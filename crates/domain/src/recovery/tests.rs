@@ -1,5 +1,6 @@
 //! Recoveries of small fleets that exist in memory only: a step does what [`Step::apply_to`] says, or fails.
 
+mod fence;
 mod guard;
 mod intermediate;
 mod primary;

@@ -77,6 +77,7 @@ pub fn recovery(number: u32, failed: &str) -> Order {
             node: "node-1".to_owned(),
             term: 7,
             opened: now(),
+            begun: None,
             choice: None,
             hooks_started: BTreeSet::new(),
             steps: vec![step],
