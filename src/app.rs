@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use ham4db_actors::analyst::{Analyst, Problems, ReportTo};
 use ham4db_actors::coordinator::RecoveryCoordinator;
-use ham4db_actors::discovery::{Discovery, FoundAs, Watch};
+use ham4db_actors::discovery::{Discovery, FoundAs, NamesTo, Watch};
 use ham4db_actors::fencer::Fencer;
 use ham4db_actors::fleet::{Fleet, LiveFleet};
 use ham4db_actors::gateway::LeaderGateway;
@@ -83,12 +83,14 @@ impl Node {
         let (fleet_sender, fleet) = watch::channel(Arc::new(Fleet::default()));
         let (problems_sender, problems) = watch::channel(Arc::new(Problems::new()));
         let (registry, leadership) = (log.registry(), log.leadership());
-        let deadline = settings.borrow().probing.deadline;
 
         let raft = RaftRole::new(log).start();
-        let keeper =
-            TopologyKeeper::new(stored, Names::new(servers.clone(), deadline), fleet_sender)
-                .start();
+        let keeper = TopologyKeeper::new(
+            stored,
+            Names::new(servers.clone(), settings.clone()),
+            fleet_sender,
+        )
+        .start();
         let arbiters = (0..prober_threads).map(|_| Arbiter::new().handle()).collect();
         let discovery =
             Discovery::new(servers.clone(), settings.clone(), keeper.clone().recipient(), arbiters)
@@ -134,6 +136,7 @@ impl Node {
         .start();
 
         // Each of these is sent once, to an actor that was just started.
+        discovery.do_send(NamesTo(keeper.clone().recipient()));
         analyst.do_send(ReportTo {
             diagnosed: coordinator.clone().recipient(),
             restarts: coordinator.clone().recipient(),

@@ -26,7 +26,7 @@ pub use keys::backend::{Backend, Engine};
 pub use keys::classification::Classification;
 pub use keys::discovery::Discovery;
 pub use keys::hooks::Hooks;
-pub use keys::hostnames::{Hostnames, ResolveMethod, ServerName};
+pub use keys::hostnames::{Hostnames, ServerName};
 pub use keys::http::{AuthMethod, Http, ListenAddress};
 pub use keys::logging::{Identity, Logging};
 pub use keys::pseudo_gtid::PseudoGtid;

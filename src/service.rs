@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::app::{Node, Seeds};
 use crate::config::{Config, Notice, Problems, Sources};
-use crate::http::server::{ListenError, listen};
+use crate::http::server::{Bound, ListenError, bind, listen};
 use crate::http::state::{FrontSettings, Node as ThisNode, Reload, STORE_READERS, State};
 use crate::settings;
 
@@ -83,6 +83,7 @@ pub fn run(
     })?;
     log::set_max_level(level(&config));
     warn(&notices);
+    let front = bind(&settings::listen(&config))?;
     let store = Store::open(&settings::backend(&config))?;
     let log = Arc::new(LocalLog::open(store.clone())?);
     let stored = store.load_members()?;
@@ -94,22 +95,27 @@ pub fn run(
     );
     actix::System::new().block_on(async move {
         let (live, reloads) = Live::new(config, sources, Box::new(level))?;
-        serve(live, reloads, store, log, stored).await
+        serve(live, reloads, front, Backend { store, log, stored }).await
     })
+}
+
+/// The backend as it was found.
+struct Backend {
+    store: Store,
+    log: Arc<LocalLog>,
+    stored: Vec<ham4db_domain::topology::Server>,
 }
 
 async fn serve(
     live: Live,
     reloads: mpsc::Receiver<Reload>,
-    store: Store,
-    log: Arc<LocalLog>,
-    stored: Vec<ham4db_domain::topology::Server>,
+    front: Bound,
+    Backend { store, log, stored }: Backend,
 ) -> Result<(), ServiceError> {
     let mut stops = Stops::new().map_err(ServiceError::Signals)?;
     let hangups = signal(SignalKind::hangup()).map_err(ServiceError::Signals)?;
     let servers = Arc::new(MySqlServers::new(live.servers.subscribe()));
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(PROBER_THREADS);
-    let at = settings::listen(&live.config);
     let node = Node::start(live.settings.subscribe(), servers, store, log, stored, threads);
     let state = State {
         fleet: node.readers.fleet.clone(),
@@ -124,7 +130,8 @@ async fn serve(
         reload: live.reload.clone(),
         node: Arc::new(this_node(&live.node, &live.config)),
     };
-    let front = listen(&at, state)?;
+    let at = front.to_string();
+    let front = listen(front, state)?;
     let handle = front.handle();
     log::info!("listening on {at}");
     let seeds = node.seeds.clone();

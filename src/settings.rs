@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ham4db_actors::resolver::NamePolicy;
 use ham4db_actors::settings::{DiscoveryPolicy, HookPolicy, ProbingPolicy, Settings};
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::policy::{AliasPolicy, AnalysisPolicy, PromotionPolicy, RecoveryPolicy};
@@ -57,6 +58,16 @@ fn discovery(config: &Config) -> DiscoveryPolicy {
         ignore: (*discovery.ignore).clone(),
         ignore_replicas: (*discovery.ignore_replicas).clone(),
         ignore_sources: (*discovery.ignore_sources).clone(),
+        names: names(config),
+    }
+}
+
+fn names(config: &Config) -> NamePolicy {
+    let hostnames = &config.hostnames;
+    NamePolicy {
+        method: hostnames.resolve,
+        reject: hostnames.reject.clone(),
+        expiry: hostnames.expiry,
     }
 }
 
@@ -91,7 +102,6 @@ fn recovery(config: &Config) -> RecoveryPolicy {
         detach_lost: recovery.detach_lost,
         detach_promoted: recovery.detach_promoted,
         fence: recovery.fence,
-        super_read_only: config.servers.super_read_only,
         concurrency: config.servers.concurrency,
     }
 }

@@ -1,6 +1,6 @@
 //! Keeps a prober alive for each server that is watched; the only place that starts them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +60,25 @@ pub struct Discovery {
     arbiters: Vec<ArbiterHandle>,
     probers: HashMap<InstanceKey, Addr<Prober>>,
     started: usize,
+    /// Names that are being looked up.
+    looked_up: HashSet<InstanceKey>,
+    renames: Option<Recipient<Renamed>>,
 }
+
+/// Told to the topology keeper: the server that was found under one name goes by another.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Renamed {
+    /// As it was found.
+    pub found: InstanceKey,
+    /// What it goes by.
+    pub own: InstanceKey,
+}
+
+/// Tells discovery who keeps the names. Sent once, before anything is watched.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct NamesTo(pub Recipient<Renamed>);
 
 impl Discovery {
     /// A parent without children.
@@ -74,7 +92,50 @@ impl Discovery {
             let probing = &settings.borrow().probing;
             Arc::new(Lanes::new(probing.concurrency, probing.sick_concurrency))
         };
-        Self { servers, settings, lanes, keeper, arbiters, probers: HashMap::new(), started: 0 }
+        Self {
+            servers,
+            settings,
+            lanes,
+            keeper,
+            arbiters,
+            probers: HashMap::new(),
+            started: 0,
+            looked_up: HashSet::new(),
+            renames: None,
+        }
+    }
+
+    fn watch(&mut self, key: &InstanceKey) {
+        if !self.probers.contains_key(key) {
+            log::info!("instance.key":% = key; "watching {key}");
+            self.start(key);
+        }
+    }
+
+    /// Watches a server under the name that its own is turned into, or under its own when that is in vain: its probes
+    /// then say what is wrong with it.
+    fn look_up(&mut self, found: InstanceKey, found_as: FoundAs, ctx: &mut Context<Self>) {
+        let (names, limit) = {
+            let settings = self.settings.borrow();
+            (settings.discovery.names.clone(), settings.probing.deadline)
+        };
+        let resolved = async move { (names.resolve(&found, limit).await, found) };
+        ctx.spawn(resolved.into_actor(self).map(move |(resolved, found), discovery, _| {
+            discovery.looked_up.remove(&found);
+            let own = resolved.unwrap_or_else(|error| {
+                log::warn!("instance.key":% = found; "the name of {found} cannot be resolved: {error}");
+                found.clone()
+            });
+            if discovery.filtered(&own, found_as) {
+                return;
+            }
+            if own != found
+                && let Some(keeper) = &discovery.renames
+            {
+                keeper.do_send(Renamed { found, own: own.clone() }); // once a name, and again when it expires
+            }
+            discovery.watch(&own);
+        }));
     }
 
     fn start(&mut self, key: &InstanceKey) {
@@ -131,14 +192,26 @@ impl Actor for Discovery {
 impl Handler<Watch> for Discovery {
     type Result = ();
 
-    fn handle(&mut self, watch: Watch, _: &mut Self::Context) {
+    fn handle(&mut self, watch: Watch, ctx: &mut Self::Context) {
         for (key, found_as) in watch.found {
-            if key.is_valid() && !self.probers.contains_key(&key) && !self.filtered(&key, found_as)
-            {
-                log::info!("instance.key":% = key; "watching {key}");
-                self.start(&key);
+            if !key.is_valid() || self.probers.contains_key(&key) || self.filtered(&key, found_as) {
+                continue;
+            }
+            let concerned = self.settings.borrow().discovery.names.concerns(&key);
+            if !concerned {
+                self.watch(&key);
+            } else if self.looked_up.insert(key.clone()) {
+                self.look_up(key, found_as, ctx);
             }
         }
+    }
+}
+
+impl Handler<NamesTo> for Discovery {
+    type Result = ();
+
+    fn handle(&mut self, NamesTo(keeper): NamesTo, _: &mut Self::Context) {
+        self.renames = Some(keeper);
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::discovery::{FoundAs, Unwatch, Watch};
+use crate::discovery::{FoundAs, Renamed, Unwatch, Watch};
 use crate::fleet::Fleet;
 use crate::names::{Names, Verdict};
 use crate::prober::{Observed, Outcome};
@@ -83,6 +83,8 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(50);
 const RECORD_EVERY: Duration = Duration::from_millis(500);
 /// State that changes all the time, such as positions, is stored at most this often.
 const RECORD_POSITIONS_EVERY: Duration = Duration::from_secs(30);
+/// How often there is a look at names that were looked up long ago.
+const LOOK_UP_EVERY: Duration = Duration::from_mins(1);
 /// How long a forgotten server is not taken up again from what its neighbours say.
 const FORGOTTEN_FOR: Duration = Duration::from_secs(15);
 
@@ -390,6 +392,16 @@ impl TopologyKeeper {
         }
     }
 
+    /// Names that were looked up long ago are looked up again.
+    fn look_up_again(&mut self) {
+        let Some(listeners) = &self.listeners else { return };
+        let found: Vec<_> =
+            self.names.expired().into_iter().map(|name| (name, FoundAs::Seed)).collect();
+        if !found.is_empty() {
+            listeners.found.do_send(Watch { found }); // once a minute
+        }
+    }
+
     fn is_forgotten(&self, key: &InstanceKey) -> bool {
         self.forgotten.get(key).is_some_and(|since| since.elapsed() < FORGOTTEN_FOR)
     }
@@ -433,6 +445,7 @@ impl Actor for TopologyKeeper {
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(PUBLISH_EVERY, |keeper, _| keeper.publish());
         ctx.run_interval(RECORD_EVERY, |keeper, _| keeper.record());
+        ctx.run_interval(LOOK_UP_EVERY, |keeper, _| keeper.look_up_again());
     }
 }
 
@@ -461,6 +474,26 @@ impl Handler<Observed> for TopologyKeeper {
             Outcome::Failed(failure) => self.failed(&observed.key, observed.began, failure, ctx),
             Outcome::Suspected => self.suspected(&observed.key),
         }
+    }
+}
+
+impl Handler<Renamed> for TopologyKeeper {
+    type Result = ();
+
+    fn handle(&mut self, Renamed { found, own }: Renamed, ctx: &mut Self::Context) {
+        self.names.rename(found.clone(), own);
+        if self.entries.remove(&found).is_some() {
+            self.dirty.forgotten.push(found.clone());
+        }
+        // What others said of it under its old name.
+        for entry in self.entries.values_mut() {
+            let Some(instance) = &mut entry.instance else { continue };
+            if instance.source() == Some(&found) || instance.replicas.contains(&found) {
+                self.names.canonicalise(Arc::make_mut(instance));
+            }
+        }
+        self.dirty.links = true;
+        self.pass_on(ctx);
     }
 }
 

@@ -30,6 +30,7 @@ pub mod names;
 pub mod prober;
 pub mod raft_role;
 pub mod recorder;
+pub mod resolver;
 pub mod run;
 pub mod settings;
 mod silence;

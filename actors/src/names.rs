@@ -6,17 +6,22 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ham4db_domain::instance::Instance;
 use ham4db_domain::key::InstanceKey;
 use ham4db_mysql::server::{Servers, Snapshot};
 
+use crate::resolver::NamePolicy;
+use crate::settings::LiveSettings;
+
 /// Names that were seen, each with the key its server goes by.
 pub struct Names {
     servers: Arc<dyn Servers>,
-    limit: Duration,
+    settings: LiveSettings,
     known: HashMap<InstanceKey, InstanceKey>,
+    /// When a name was turned into another, by `HostnameResolveMethod`.
+    resolved: HashMap<InstanceKey, Instant>,
     pending: HashSet<InstanceKey>,
 }
 
@@ -31,6 +36,7 @@ pub enum Verdict {
 /// A name to be tried.
 pub struct Verification {
     servers: Arc<dyn Servers>,
+    names: NamePolicy,
     limit: Duration,
     found: InstanceKey,
     own: InstanceKey,
@@ -52,9 +58,31 @@ struct Identity {
 }
 
 impl Names {
-    /// No names yet; `limit` bounds each attempt to reach a server under its own name.
-    pub fn new(servers: Arc<dyn Servers>, limit: Duration) -> Self {
-        Self { servers, limit, known: HashMap::new(), pending: HashSet::new() }
+    /// No names yet.
+    pub fn new(servers: Arc<dyn Servers>, settings: LiveSettings) -> Self {
+        let (known, resolved, pending) = (HashMap::new(), HashMap::new(), HashSet::new());
+        Self { servers, settings, known, resolved, pending }
+    }
+
+    /// The server found as `found` goes by `own`: a look-up said so.
+    pub fn rename(&mut self, found: InstanceKey, own: InstanceKey) {
+        self.resolved.insert(found.clone(), Instant::now());
+        self.known.insert(found, own);
+    }
+
+    /// Names that were looked up so long ago that they have to be looked up again. Until then they stay what they are.
+    pub fn expired(&mut self) -> Vec<InstanceKey> {
+        let expiry = self.settings.borrow().discovery.names.expiry;
+        let old: Vec<InstanceKey> = self
+            .resolved
+            .iter()
+            .filter(|(_, at)| at.elapsed() >= expiry)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &old {
+            self.resolved.remove(name);
+        }
+        old
     }
 
     /// Which key the server that was read as `found` goes by.
@@ -67,9 +95,11 @@ impl Names {
                 if !self.pending.insert(found.clone()) {
                     return Verdict::Known(found.clone());
                 }
+                let settings = self.settings.borrow();
                 Verdict::ToVerify(Verification {
                     servers: self.servers.clone(),
-                    limit: self.limit,
+                    names: settings.discovery.names.clone(),
+                    limit: settings.probing.deadline,
                     found: found.clone(),
                     own: own.clone(),
                     identity: Identity::of(&snapshot.instance),
@@ -86,7 +116,9 @@ impl Names {
     pub fn settle(&mut self, verified: Verified) {
         let Verified { found, own, reached } = verified;
         self.pending.remove(&found);
-        if reached {
+        if reached && own == found {
+            self.known.insert(own, found);
+        } else if reached {
             log::info!("instance.key":% = own; "{found} goes by its own name, {own}");
             self.known.insert(own.clone(), own.clone());
             self.known.insert(found, own);
@@ -136,7 +168,11 @@ impl Identity {
 impl Verification {
     /// Tries to reach the server under its own name.
     pub async fn run(self) -> Verified {
-        let Self { servers, limit, found, own, identity } = self;
+        let Self { servers, names, limit, found, own, identity } = self;
+        let own = names.resolve(&own, limit).await.unwrap_or(own);
+        if own == found {
+            return Verified { found, own, reached: true };
+        }
         let reached = match servers.server(&own).probe(limit).await {
             Ok(snapshot) => Identity::of(&snapshot.instance) == identity,
             Err(_) => false,

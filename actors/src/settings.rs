@@ -8,6 +8,8 @@ use ham4db_domain::key::InstanceKey;
 use ham4db_domain::policy::{AliasPolicy, AnalysisPolicy, RecoveryPolicy};
 use tokio::sync::watch;
 
+use crate::resolver::NamePolicy;
+
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -63,6 +65,8 @@ pub struct DiscoveryPolicy {
     pub ignore_replicas: HostnameFilters,
     /// Not followed when found as a source.
     pub ignore_sources: HostnameFilters,
+    /// What their names are turned into.
+    pub names: NamePolicy,
 }
 
 /// Lists of programs that run around recoveries, and their limits.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -70,11 +71,43 @@ const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// How long open requests may take to end when the server stops, in seconds.
 const STOP_LIMIT_S: u64 = 5;
 
-/// Takes the address and returns the server, to be awaited. Signals are the caller's.
+/// An address that is ours; nobody is answered yet.
+#[derive(Debug)]
+pub struct Bound {
+    at: Listen,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.at.fmt(f)
+    }
+}
+
+/// Takes the address, before anything else is begun that a taken address would make vain.
 ///
 /// # Errors
 /// When the address cannot be taken.
-pub fn listen(at: &Listen, state: State) -> Result<Server, ListenError> {
+pub fn bind(at: &Listen) -> Result<Bound, ListenError> {
+    let socket = match at {
+        Listen::Tcp(address) => bind_tcp(address).map(Socket::Tcp),
+        Listen::Unix(path) => bind_unix(path).map(Socket::Unix),
+    };
+    let socket = socket.map_err(|source| ListenError::new(at, source))?;
+    Ok(Bound { at: at.clone(), socket })
+}
+
+/// Begins to answer, for as long as the returned server is awaited. Signals are the caller's.
+///
+/// # Errors
+/// When the system refuses to listen after all.
+pub fn listen(bound: Bound, state: State) -> Result<Server, ListenError> {
     let front = web::Data::new(Front::new(state));
     let server = HttpServer::new(move || {
         App::new()
@@ -88,15 +121,30 @@ pub fn listen(at: &Listen, state: State) -> Result<Server, ListenError> {
     .keep_alive(IDLE_LIMIT)
     .shutdown_timeout(STOP_LIMIT_S)
     .disable_signals();
-    let bound = match at {
-        Listen::Tcp(address) => bind(address).and_then(|listener| server.listen(listener)),
-        Listen::Unix(path) => server.bind_uds(path),
+    let Bound { at, socket } = bound;
+    let listening = match socket {
+        Socket::Tcp(listener) => server.listen(listener),
+        Socket::Unix(listener) => server.listen_uds(listener),
     };
-    bound.map(HttpServer::run).map_err(|source| ListenError::new(at, source))
+    listening.map(HttpServer::run).map_err(|source| ListenError::new(&at, source))
+}
+
+/// Binds a socket file; what a process that is gone left there is taken away.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
 }
 
 /// Binds an address; without a host, all addresses of the machine, IPv6 and IPv4.
-fn bind(address: &str) -> io::Result<TcpListener> {
+fn bind_tcp(address: &str) -> io::Result<TcpListener> {
     match address.strip_prefix(':') {
         Some(port) => match TcpListener::bind(format!("[::]:{port}")) {
             // A machine without IPv6.

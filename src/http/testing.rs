@@ -384,7 +384,6 @@ fn settings() -> Settings {
         detach_lost: true,
         detach_promoted: false,
         fence: true,
-        super_read_only: false,
         concurrency: 5,
     };
     let probing = ProbingPolicy {

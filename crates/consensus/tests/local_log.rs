@@ -148,7 +148,7 @@ fn a_restart_knows_all_that_was_answered_and_leads_in_a_new_term() {
 fn a_killed_process_loses_no_answered_command() {
     let place = Place::new();
     let mut child = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(FILE, place.file())
         .stdout(Stdio::piped())
         .spawn()
@@ -177,9 +177,8 @@ fn a_killed_process_loses_no_answered_command() {
 
 /// Proposes until it is killed, and says what was answered.
 #[test]
-#[ignore = "runs in a process of its own, of a_killed_process_loses_no_answered_command"]
 fn child() {
-    let Some(file) = std::env::var_os(FILE) else { return }; // somebody runs all ignored tests
+    let Some(file) = std::env::var_os(FILE) else { return }; // it is only for a process of its own
     let log = open(Path::new(&file));
     let mut stdout = std::io::stdout();
     for number in 1.. {

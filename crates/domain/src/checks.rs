@@ -71,7 +71,9 @@ impl FailureKind {
             Self::TooManyConnections => {
                 "lives but has no connection left (error 1040, too many connections)"
             }
-            Self::AccessDenied => "lives but denies access to the account ham4db uses",
+            Self::AccessDenied => {
+                "lives but denies access; check MySQLTopologyUser and MySQLTopologyPassword"
+            }
             Self::Tls => "lives but no TLS connection can be made",
             Self::Query => "lives but refused a statement of the probe",
             Self::Protocol => "does not speak the MySQL protocol",

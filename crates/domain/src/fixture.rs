@@ -317,7 +317,6 @@ pub(crate) fn policy() -> RecoveryPolicy {
         detach_lost: true,
         detach_promoted: false,
         fence: true,
-        super_read_only: false,
         concurrency: 5,
     }
 }

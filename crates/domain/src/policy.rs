@@ -86,8 +86,6 @@ pub struct RecoveryPolicy {
     pub detach_promoted: bool,
     /// `FenceOldPrimary`.
     pub fence: bool,
-    /// `UseSuperReadOnly`.
-    pub super_read_only: bool,
     /// `MaxConcurrentReplicaOperations`.
     pub concurrency: usize,
 }

@@ -10,8 +10,8 @@ group! {
     /// Which servers are watched, and how often.
     discovery: Discovery;
 
-    /// Servers looked at when the service starts, as `host:port`; their sources and replicas follow.
-    "DiscoverySeeds" => seeds: Texts = &[]; Acted, AtStart;
+    /// Servers to begin with, as `host:port`; their sources and replicas follow.
+    "DiscoverySeeds" => seeds: Texts = &[]; Acted, OnReload;
     /// Follows sources and replicas of each server to the next. ham4db's ancestor did so only when asked.
     "AutoDiscover" => crawl: Bool = true;
         Ignored("sources and replicas are always followed; use the DiscoveryIgnore… filters to leave some out"), OnReload;
@@ -23,9 +23,9 @@ group! {
     "DeadInstancePollSecondsMultiplyFactor" => dead_poll_factor: Factor = 1.0; Acted, OnReload;
     /// Longest time between two polls of a dead server. The default is never below `InstancePollSeconds`.
     "DeadInstancePollSecondsMax" => dead_poll_max: Seconds<1, 86_400> = 300; Acted, OnReload;
-    /// Probes of dead servers at once; 0 leaves it to the program.
+    /// Probes of dead servers at once, besides those of others; 0 is as many as of others.
     "DeadInstanceDiscoveryMaxConcurrency" => dead_concurrency: Whole<u32, 0, 100_000> = 0;
-        Ignored("dead and hung servers always have a lane of their own"), OnReload;
+        Acted, AtStart;
     /// Probes at once.
     "DiscoveryMaxConcurrency" => concurrency: Whole<u32, 1, 100_000> = 300; Acted, AtStart;
     /// Servers waiting for a probe, at most.
@@ -62,5 +62,5 @@ group! {
     /// Servers that are never looked at.
     "DiscoveryIgnoreHostnameFilters" => ignore: Hosts = (); Acted, OnReload;
     /// Replication users whose connections are not followed: expressions.
-    "DiscoveryIgnoreReplicationUsernameFilters" => ignore_users: Patterns = (); Acted, OnReload;
+    "DiscoveryIgnoreReplicationUsernameFilters" => ignore_users: Patterns = (); NotYet, OnReload;
 }

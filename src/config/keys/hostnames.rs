@@ -1,19 +1,10 @@
 //! How servers are named.
 
+use ham4db_actors::resolver::ResolveMethod;
+
 use crate::config::kinds::{Bool, Choice, Minutes, Named, Pattern};
 use crate::config::table::Status::{Acted, NotYet};
 use crate::config::table::group;
-
-/// What a name is turned into before it is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResolveMethod {
-    /// Nothing else: it stays as it is.
-    AsGiven,
-    /// The canonical name of the DNS.
-    CanonicalName,
-    /// An address.
-    Address,
-}
 
 impl Named for ResolveMethod {
     const NAMES: &[(&str, Self)] = &[

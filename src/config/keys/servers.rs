@@ -47,7 +47,8 @@ group! {
     /// Query giving the replication user, password and TLS files: up to five columns.
     "ReplicationCredentialsQuery" => replication_credentials_query: Text = ""; Acted, OnReload;
     /// Sets and clears `super_read_only` together with `read_only`.
-    "UseSuperReadOnly" => super_read_only: Bool = false; Acted, OnReload;
+    "UseSuperReadOnly" => super_read_only: Bool = false;
+        Ignored("super_read_only is always used where a server has it"), OnReload;
     /// Replicas that are worked on at once when many are moved.
     "MaxConcurrentReplicaOperations" => concurrency: Whole<usize, 1, 1_000> = 5; Acted, OnReload;
     /// How long one server is waited for when many are worked on.

@@ -102,6 +102,11 @@ impl Ham4db {
         Ok((done.status.code().unwrap_or(-1), text(&done.stdout), text(&done.stderr)))
     }
 
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Ends the process with SIGKILL.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -124,6 +129,14 @@ impl Ham4db {
     /// When it does not run.
     pub fn thaw(&self) -> Result<(), KitError> {
         self.send(Signal::CONT)
+    }
+
+    /// Sends SIGHUP: the configuration is to be read again.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn hang_up(&self) -> Result<(), KitError> {
+        self.send(Signal::HUP)
     }
 
     /// Starts the node again in the same folder, ending it first if it runs.
