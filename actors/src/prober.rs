@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -243,7 +243,7 @@ impl Watch {
                 self.rounds.failures = 0;
                 self.rounds.has_replicas = !snapshot.instance.replicas.is_empty();
                 self.rounds.next_full = next_turn(&self.key, probing.poll);
-                self.rounds.next_liveness = Instant::now() + probing.liveness;
+                self.rounds.next_liveness = on_grid(Instant::now() + probing.liveness);
                 Outcome::Read(Box::new(snapshot))
             }
             Err(failure) => {
@@ -289,7 +289,7 @@ impl Watch {
                 check.await
             }
         };
-        self.rounds.next_liveness = Instant::now() + probing.liveness;
+        self.rounds.next_liveness = on_grid(Instant::now() + probing.liveness);
         if let Err(failure) = alive {
             self.rounds.failures = 1;
             self.rounds.next_full = Instant::now();
@@ -310,12 +310,22 @@ async fn tell(keeper: &Recipient<Observed>, key: &InstanceKey, began: Timestamp,
     }
 }
 
+/// Turns begin on a grid of time that all probers share: those of one moment are one waking of the processor.
+const GRID: Duration = Duration::from_millis(25);
+
+/// Where the grid begins.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The first place of the grid that is not before `at`.
+fn on_grid(at: Instant) -> Instant {
+    let epoch = *EPOCH;
+    let places = at.saturating_duration_since(epoch).as_nanos().div_ceil(GRID.as_nanos());
+    epoch + GRID * u32::try_from(places).unwrap_or(u32::MAX)
+}
+
 /// The server's own next turn within the interval, so that a fleet is spread evenly over it.
 fn next_turn(key: &InstanceKey, poll: Duration) -> Instant {
-    thread_local! {
-        static EPOCH: Instant = Instant::now();
-    }
-    let epoch = EPOCH.with(|epoch| *epoch);
+    let epoch = *EPOCH;
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     let interval_ms = u64::try_from(poll.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -325,7 +335,7 @@ fn next_turn(key: &InstanceKey, poll: Duration) -> Instant {
     let wait_ms = (own_ms + interval_ms - passed_ms % interval_ms) % interval_ms;
     // A turn that comes at once is left out: the server has just been read.
     let wait_ms = if wait_ms < interval_ms / 10 { wait_ms + interval_ms } else { wait_ms };
-    now + Duration::from_millis(wait_ms)
+    on_grid(now + Duration::from_millis(wait_ms))
 }
 
 /// How long to wait before a failed server is tried again.
@@ -368,7 +378,7 @@ mod tests {
             tokio::time::sleep_until(last).await;
             let next = next_turn(&key, poll);
             let gap = next - last;
-            assert!(gap.abs_diff(poll) <= Duration::from_millis(2), "{gap:?}");
+            assert!(gap.abs_diff(poll) <= GRID, "{gap:?}");
             last = next;
         }
     }

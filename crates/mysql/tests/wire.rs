@@ -131,6 +131,21 @@ fn signal(pid: u64, name: &str) {
     assert!(status.success(), "kill -s {name} {pid}");
 }
 
+/// Stops a process; returns when the last of its threads stands still, which takes a moment on a busy machine.
+fn freeze(pid: u64) {
+    signal(pid, "STOP");
+    let deadline = Instant::now() + LIMIT;
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    // Behind the name, which may contain blanks, stands the state (proc(5)).
+    let stands =
+        |stat: &str| stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('T'));
+    let stat = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("stat"));
+    while !threads().filter_map(|thread| stat(thread).ok()).all(|stat| stands(&stat)) {
+        assert!(Instant::now() < deadline, "{pid} does not stop");
+        std::thread::yield_now();
+    }
+}
+
 /// The first file of that name below `folder`.
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     for entry in std::fs::read_dir(folder).ok()?.flatten() {
@@ -290,7 +305,7 @@ async fn a_frozen_server_keeps_silent_and_a_cut_exchange_spoils_the_connection()
         let server = Server::start(flavour, &[]);
         let (mut idle, mut asking) = (server.plain().await, server.plain().await);
         let pid = server.pid();
-        signal(pid, "STOP");
+        freeze(pid);
         let silence = Duration::from_millis(300);
         let (closed, ping) =
             tokio::join!(timeout(silence, idle.closed()), timeout(silence, asking.ping()));

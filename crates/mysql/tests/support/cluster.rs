@@ -12,7 +12,7 @@ use ham4db_domain::step::Step;
 use ham4db_mysql::MySqlServers;
 use ham4db_mysql::server::{Performed, Server, Servers, Snapshot, StepError};
 use ham4db_mysql::settings::{Account, Limits, MySqlSettings, ProbeSettings};
-use ham4db_mysql::wire::{Connection, Target, TlsFiles, TlsMode, TlsSettings};
+use ham4db_mysql::wire::{Connection, Target, TlsFiles, TlsMode, TlsSettings, WireError};
 use tempfile::TempDir;
 
 /// Longest that anything here may take.
@@ -57,6 +57,17 @@ impl Cluster {
     }
 
     pub async fn client(&self, number: u16, user: &str, password: &str) -> Connection {
+        let opened = self.try_client(number, user, password).await;
+        opened.unwrap_or_else(|error| panic!("{}: {error:?}", self.flavour))
+    }
+
+    /// Logs in, if the server lets us.
+    pub async fn try_client(
+        &self,
+        number: u16,
+        user: &str,
+        password: &str,
+    ) -> Result<Connection, WireError> {
         let key = self.key(number);
         let target = Target {
             host: key.host,
@@ -68,9 +79,7 @@ impl Cluster {
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, key.port));
         let opened = tokio::time::timeout(LIMIT, Connection::open(&target, address)).await;
-        opened
-            .expect("a login in time")
-            .unwrap_or_else(|error| panic!("{}: {error:?}", self.flavour))
+        opened.expect("a login in time")
     }
 
     /// Runs statements as administrator, and gives the first cell of the last answer.
