@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use ham4db_actors::resolver::NamePolicy;
 use ham4db_actors::settings::{DiscoveryPolicy, HookPolicy, ProbingPolicy, Settings};
-use ham4db_domain::key::InstanceKey;
 use ham4db_domain::policy::{AliasPolicy, AnalysisPolicy, PromotionPolicy, RecoveryPolicy};
 use ham4db_mysql::settings::{Account, CustomFact, Limits, MySqlSettings, OwnName, ProbeSettings};
 use ham4db_mysql::wire::{TlsFiles, TlsMode, TlsSettings, TlsSettingsError};
-use ham4db_store::{MySqlSettings as BackendSettings, StoreSettings};
+use ham4db_store::{BackendTls, MySqlSettings as BackendSettings, StoreSettings};
 
 use crate::config::{AuthMethod, Config, Engine, ServerName};
 use crate::http::access::{Authentication, Credential};
@@ -52,9 +51,8 @@ fn probing(config: &Config) -> ProbingPolicy {
 
 fn discovery(config: &Config) -> DiscoveryPolicy {
     let discovery = &config.discovery;
-    let seed = |text: &String| InstanceKey::parse(text, Some(config.servers.default_port)).ok();
     DiscoveryPolicy {
-        seeds: discovery.seeds.iter().filter_map(seed).collect(),
+        seeds: config.seeds(),
         ignore: (*discovery.ignore).clone(),
         ignore_replicas: (*discovery.ignore_replicas).clone(),
         ignore_sources: (*discovery.ignore_sources).clone(),
@@ -179,17 +177,18 @@ fn tls(config: &Config) -> Result<TlsMode, TlsSettingsError> {
     if !servers.mutual_tls && !servers.mixed_tls {
         return Ok(TlsMode::Off);
     }
+    let settings = Arc::new(TlsSettings::load(&tls_files(config))?);
+    Ok(if servers.mutual_tls { TlsMode::Required(settings) } else { TlsMode::IfNeeded(settings) })
+}
+
+/// What TLS to watched servers is made of, where it is used.
+pub(crate) fn tls_files(config: &Config) -> TlsFiles {
+    let servers = &config.servers;
     let identity = servers
         .mutual_tls
         .then(|| servers.tls_cert_file.clone().zip(servers.tls_key_file.clone()))
         .flatten();
-    let files = TlsFiles {
-        ca: servers.tls_ca_file.clone(),
-        identity,
-        skip_verify: servers.tls_skip_verify,
-    };
-    let settings = Arc::new(TlsSettings::load(&files)?);
-    Ok(if servers.mutual_tls { TlsMode::Required(settings) } else { TlsMode::IfNeeded(settings) })
+    TlsFiles { ca: servers.tls_ca_file.clone(), identity, skip_verify: servers.tls_skip_verify }
 }
 
 fn probe(config: &Config) -> ProbeSettings {
@@ -203,7 +202,6 @@ fn probe(config: &Config) -> ProbeSettings {
         (CustomFact::SemiSyncPriority, &classification.semi_sync_query),
         (CustomFact::ClusterAlias, &classification.cluster_alias_query),
         (CustomFact::ClusterDomain, &classification.cluster_domain_query),
-        (CustomFact::PseudoGtid, &config.pseudo_gtid.detect_query),
         (CustomFact::ReplicationLag, &config.discovery.lag_query),
     ];
     let credentials = &config.servers.replication_credentials_query;
@@ -295,7 +293,11 @@ pub fn backend(config: &Config) -> StoreSettings {
             connections: backend.max_connections,
             connect_limit: config.servers.connect_timeout.max(Duration::from_secs(1)),
             read_limit: backend.read_timeout,
-            tls: None,
+            tls: backend.mutual_tls.then(|| BackendTls {
+                ca_file: backend.tls_ca_file.clone(),
+                identity: backend.tls_cert_file.clone().zip(backend.tls_key_file.clone()),
+                skip_verify: backend.tls_skip_verify,
+            }),
         }),
     }
 }

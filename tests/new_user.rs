@@ -64,6 +64,34 @@ fn every_problem_of_a_configuration_is_told_at_once_with_what_is_allowed() {
 }
 
 #[test]
+fn without_any_file_the_defaults_are_in_force() {
+    let folder = TempDir::new().unwrap();
+    for arguments in [["config", "check"], ["config", "show"]] {
+        let done = Command::new(binary())
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{done:?}");
+        if arguments[1] == "show" {
+            assert!(said.contains("\"127.0.0.1:3000\""), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_tls_that_is_not_there_is_found_before_the_start() {
+    let folder = TempDir::new().unwrap();
+    let keys = json!({ "MySQLTopologySSLCAFile": "ca.pem" });
+    for arguments in [&["config", "check"][..], &["serve"]] {
+        let said = complaint(folder.path(), &keys, arguments);
+        assert!(said.contains("MySQLTopologySSLCAFile = \"ca.pem\": cannot be read"), "{said}");
+    }
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let folder = TempDir::new().unwrap();
     let keys = json!({ "MySQLTopologyUser": "ann", "MySQLTopologyPassword": "hunter2" });

@@ -14,7 +14,7 @@ use super::findings::{Notice, NoticeKind, Problem, Problems};
 use super::kinds::Mismatch;
 use super::secret::HIDDEN;
 use super::table::{self, Access, Effect, Setting, Status};
-use super::{Config, rules, settings, suggest};
+use super::{AuthMethod, Config, rules, settings, suggest};
 
 /// Files looked for when none is named; those that exist are read in this order, later values win.
 const SEARCHED: [&str; 3] = ["/etc/ham4db.conf.json", "conf/ham4db.conf.json", "ham4db.conf.json"];
@@ -172,6 +172,9 @@ impl Config {
                 key: Some(setting.name.to_owned()),
                 text: "the changed value takes effect when the service is started again".to_owned(),
             });
+        }
+        if let Some(problem) = doors_opened(self, &config) {
+            return Err(Problems { problems: vec![problem], notices });
         }
         Ok((config, notices))
     }
@@ -390,4 +393,21 @@ fn short(text: String) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// Whoever reaches an address that was meant for users with a password must not be let in without one.
+fn doors_opened(old: &Config, new: &Config) -> Option<Problem> {
+    let open = |config: &Config| config.http.authentication == AuthMethod::None;
+    let reachable = new.http.socket.is_none() && !new.http.listen.is_loopback();
+    (open(new) && !open(old) && reachable).then(|| Problem {
+        file: None,
+        key: Some("AuthenticationMethod".to_owned()),
+        value: None,
+        reason: format!(
+            "cannot be taken away while the service listens on {}: start it again, which makes it reachable \
+             from this machine only unless ListenAddress says otherwise",
+            new.http.listen
+        ),
+        allowed: None,
+    })
 }

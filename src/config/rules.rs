@@ -18,6 +18,8 @@ const RULES: &[fn(&mut Draft)] = &[
     advertised_address,
     prefixes,
     backend,
+    tls_to_servers,
+    tls_to_backend,
     seeds,
     probe_times,
     dead_polls,
@@ -202,6 +204,67 @@ fn backend(draft: &mut Draft) {
             draft.problem("MySQLOrchestratorDatabase", "must be given for a backend of MySQL");
         }
         Engine::Sqlite | Engine::MySql => {}
+    }
+}
+
+/// Files of TLS to the watched servers.
+fn tls_to_servers(draft: &mut Draft) {
+    let servers = &draft.config.servers;
+    let files = TlsKeys {
+        switch: ("MySQLTopologyUseMutualTLS", servers.mutual_tls),
+        verified: servers.mutual_tls || servers.mixed_tls,
+        ca: ("MySQLTopologySSLCAFile", servers.tls_ca_file.clone()),
+        certificate: ("MySQLTopologySSLCertFile", servers.tls_cert_file.clone()),
+        key: ("MySQLTopologySSLPrivateKeyFile", servers.tls_key_file.clone()),
+    };
+    files.check(draft);
+}
+
+/// Files of TLS to the backend.
+fn tls_to_backend(draft: &mut Draft) {
+    let backend = &draft.config.backend;
+    if backend.engine != Engine::MySql {
+        return;
+    }
+    let files = TlsKeys {
+        switch: ("MySQLOrchestratorUseMutualTLS", backend.mutual_tls),
+        verified: backend.mutual_tls,
+        ca: ("MySQLOrchestratorSSLCAFile", backend.tls_ca_file.clone()),
+        certificate: ("MySQLOrchestratorSSLCertFile", backend.tls_cert_file.clone()),
+        key: ("MySQLOrchestratorSSLPrivateKeyFile", backend.tls_key_file.clone()),
+    };
+    files.check(draft);
+}
+
+/// The keys of one use of TLS, by their names.
+struct TlsKeys {
+    switch: (&'static str, bool),
+    /// TLS is used, if only sometimes.
+    verified: bool,
+    ca: (&'static str, Option<PathBuf>),
+    certificate: (&'static str, Option<PathBuf>),
+    key: (&'static str, Option<PathBuf>),
+}
+
+impl TlsKeys {
+    /// What is used can be read, and what is not used says so.
+    fn check(self, draft: &mut Draft) {
+        let (switch, on) = self.switch;
+        let pair = [(self.certificate.clone(), &self.key), (self.key.clone(), &self.certificate)];
+        for ((name, file), (other, counterpart)) in pair {
+            if on && file.is_some() && counterpart.is_none() {
+                draft.problem(name, format!("needs {other} as well"));
+            }
+        }
+        let uses = [(self.ca, self.verified), (self.certificate, on), (self.key, on)];
+        for ((name, file), used) in uses {
+            let Some(file) = file else { continue };
+            if !used {
+                draft.doubt(name, format!("has no effect without {switch}"));
+            } else if let Err(error) = std::fs::read(&file) {
+                draft.problem(name, format!("cannot be read: {error}"));
+            }
+        }
     }
 }
 

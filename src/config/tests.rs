@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod documentation;
+mod honesty;
 mod problems;
 
 /// Files in a directory of their own, read in the order of their names.

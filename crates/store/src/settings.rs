@@ -44,6 +44,8 @@ pub struct MySqlSettings {
 pub struct BackendTls {
     /// CA file.
     pub ca_file: Option<PathBuf>,
+    /// Our certificate chain and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
     /// Do not verify the server's certificate.
     pub skip_verify: bool,
 }

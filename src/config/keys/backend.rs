@@ -71,21 +71,21 @@ group! {
     "MySQLOrchestratorCredentialsConfigFile" | "MySQLCredentialsConfigFile"
         => credentials_file: FilePath = ""; Acted, AtStart;
     /// Private key shown to the MySQL server.
-    "MySQLOrchestratorSSLPrivateKeyFile" | "MySQLSSLPrivateKeyFile" => tls_key_file: FilePath = ""; NotYet, AtStart;
+    "MySQLOrchestratorSSLPrivateKeyFile" | "MySQLSSLPrivateKeyFile" => tls_key_file: FilePath = ""; Acted, AtStart;
     /// Certificate shown to the MySQL server.
-    "MySQLOrchestratorSSLCertFile" | "MySQLSSLCertFile" => tls_cert_file: FilePath = ""; NotYet, AtStart;
+    "MySQLOrchestratorSSLCertFile" | "MySQLSSLCertFile" => tls_cert_file: FilePath = ""; Acted, AtStart;
     /// Authority that signed the certificate of the MySQL server.
-    "MySQLOrchestratorSSLCAFile" | "MySQLSSLCAFile" => tls_ca_file: FilePath = ""; NotYet, AtStart;
+    "MySQLOrchestratorSSLCAFile" | "MySQLSSLCAFile" => tls_ca_file: FilePath = ""; Acted, AtStart;
     /// Does not verify the certificate of the MySQL server.
-    "MySQLOrchestratorSSLSkipVerify" | "MySQLSSLSkipVerify" => tls_skip_verify: Bool = false; NotYet, AtStart;
-    /// Uses TLS, with a certificate of its own, to the MySQL server.
-    "MySQLOrchestratorUseMutualTLS" | "MySQLUseMutualTLS" => mutual_tls: Bool = false; NotYet, AtStart;
+    "MySQLOrchestratorSSLSkipVerify" | "MySQLSSLSkipVerify" => tls_skip_verify: Bool = false; Acted, AtStart;
+    /// Uses TLS to the MySQL server, with the certificate of its own if one is named.
+    "MySQLOrchestratorUseMutualTLS" | "MySQLUseMutualTLS" => mutual_tls: Bool = false; Acted, AtStart;
     /// How long an answer of the MySQL server is awaited.
     "MySQLOrchestratorReadTimeoutSeconds" | "MySQLReadTimeoutSeconds"
         => read_timeout: Seconds<1, 3_600> = 30; Acted, AtStart;
     /// Gives up a connection to a MySQL server that has become read-only.
     "MySQLOrchestratorRejectReadOnly" | "MySQLRejectReadOnly" => reject_read_only: Bool = false; NotYet, AtStart;
-    /// Connections to the MySQL server, at most.
+    /// Connections to the MySQL server, at most; more than 16 are never made.
     "MySQLOrchestratorMaxPoolConnections" | "MaxPoolConnections"
         => max_connections: Whole<u32, 1, 10_000> = 128; Acted, AtStart;
     /// Greatest packet exchanged with the MySQL server; -1 is the server's own limit.

@@ -22,7 +22,7 @@ group! {
     "MySQLTopologySSLCAFile" => tls_ca_file: FilePath = ""; Acted, OnReload;
     /// Does not verify the certificates of the watched servers.
     "MySQLTopologySSLSkipVerify" => tls_skip_verify: Bool = false; Acted, OnReload;
-    /// Uses TLS, with a certificate of its own, to the watched servers.
+    /// Always uses TLS to the watched servers, with the certificate of its own if one is named.
     "MySQLTopologyUseMutualTLS" => mutual_tls: Bool = false; Acted, OnReload;
     /// Uses TLS with the servers that do not let the user in without it.
     "MySQLTopologyUseMixedTLS" => mixed_tls: Bool = true; Acted, OnReload;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Error, Opts, OptsBuilder, SslOpts, TxOpts};
+use mysql::{ClientIdentity, Conn, Error, Opts, OptsBuilder, SslOpts, TxOpts};
 use r2d2_mysql::MySqlConnectionManager;
 
 use super::{Bound, Engine, EngineError, Value};
@@ -60,7 +60,10 @@ pub fn open(settings: &MySqlSettings) -> Result<Engine, StoreError> {
 
 fn options(settings: &MySqlSettings) -> OptsBuilder {
     let tls = settings.tls.as_ref().map(|tls| {
-        let ssl = SslOpts::default().with_danger_accept_invalid_certs(tls.skip_verify);
+        let identity = tls.identity.clone().map(|(chain, key)| ClientIdentity::new(chain, key));
+        let ssl = SslOpts::default()
+            .with_danger_accept_invalid_certs(tls.skip_verify)
+            .with_client_identity(identity);
         match &tls.ca_file {
             Some(file) => ssl.with_root_cert_path(Some(file.clone())),
             None => ssl,
