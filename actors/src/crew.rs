@@ -147,6 +147,10 @@ async fn take(server: &mut dyn Server, steps: Vec<Step>, limit: Duration) -> Vec
     let mut taken = Vec::new();
     for step in steps {
         let began = Instant::now();
+        let limit = match &step {
+            Step::WaitApplied { limit: own, .. } => limit + *own,
+            _ => limit,
+        };
         let outcome = server.perform(&step, limit).await;
         let took = began.elapsed();
         let (message, error) = match outcome {

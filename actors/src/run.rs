@@ -3,7 +3,9 @@
 //! There are no choices in here: [`ham4db_domain::recovery::next`] makes them. Nothing of the progress is stored,
 //! so a run that begins anew after a crash goes on where the servers stand.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use ham4db_consensus::{Leadership, ProposeError};
@@ -118,6 +120,8 @@ struct Run {
     began: Timestamp,
     crew: Crew,
     attempts: Attempts,
+    /// Servers that did not answer this run, and when.
+    silent: HashMap<InstanceKey, Timestamp>,
     /// What was audited before this run began, by an earlier one.
     earlier: Vec<AuditedStep>,
     story: Vec<AuditedStep>,
@@ -125,6 +129,9 @@ struct Run {
     plan: Vec<Step>,
     resumed: bool,
 }
+
+/// A step may not keep the others waiting longer; waits for relay logs have limits of their own.
+const STEP_LIMIT: Duration = Duration::from_secs(20);
 
 /// More rounds than any recovery needs; a recovery that reaches it is closed as failed.
 const MOST_ROUNDS: usize = 200;
@@ -135,16 +142,33 @@ impl Run {
             let settings = around.settings.borrow();
             let probing = &settings.probing;
             let at_once = settings.recovery.concurrency;
-            let crew =
-                Crew::new(around.servers.clone(), probing.deadline, probing.step_limit, at_once);
+            let crew = Crew::new(
+                around.servers.clone(),
+                probing.deadline,
+                probing.step_limit.min(STEP_LIMIT),
+                at_once,
+            );
             (crew, around.leadership.borrow().term)
         };
         let earlier =
             around.registry.borrow().recoveries.get(&uid).map(|recovery| recovery.steps.clone());
         let (attempts, earlier) = (Attempts::default(), earlier.unwrap_or_default());
         let (story, hooks, plan) = (Vec::new(), Vec::new(), Vec::new());
-        let began = Timestamp::now();
-        Self { uid, around, term, began, crew, attempts, earlier, story, hooks, plan, resumed }
+        let (began, silent) = (Timestamp::now(), HashMap::new());
+        Self {
+            uid,
+            around,
+            term,
+            began,
+            crew,
+            attempts,
+            silent,
+            earlier,
+            story,
+            hooks,
+            plan,
+            resumed,
+        }
     }
 
     async fn drive(mut self) -> Result<Outcome, Stopped> {
@@ -235,10 +259,32 @@ impl Run {
             view = view.with((**member).clone());
         }
         let answering: Vec<InstanceKey> = others
-            .filter(|key| fleet.member(key).is_none_or(|member| member.checks.valid()))
+            .filter(|key| {
+                let Some(member) = fleet.member(key) else { return true };
+                let silent = self.silent.get(*key);
+                let seen = member.checks.last_seen;
+                member.checks.valid()
+                    && silent.is_none_or(|since| seen.is_some_and(|seen| seen > *since))
+            })
             .cloned()
             .collect();
-        self.crew.look(view, &answering).await
+        let view = self.crew.look(view, &answering).await;
+        self.note_silence(&answering, &view);
+        view
+    }
+
+    /// Who did not answer in time is not waited for again, until its own prober has heard of it.
+    fn note_silence(&mut self, asked: &[InstanceKey], view: &Topology) {
+        let is_silent = |key: &&InstanceKey| {
+            view.get(key).is_some_and(|member| member.checks.failure.is_some())
+        };
+        let silent: Vec<_> = asked.iter().filter(is_silent).cloned().collect();
+        if silent.is_empty() {
+            return;
+        }
+        self.silent.extend(silent.iter().map(|key| (key.clone(), Timestamp::now())));
+        // A full mailbox means that discovery is busy reading; this is to know sooner.
+        let _ = self.around.discovery.try_send(ProbeAll(silent));
     }
 
     async fn perform(&mut self, steps: Vec<Step>) -> Result<(), Stopped> {

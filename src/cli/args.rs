@@ -4,6 +4,10 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory as _;
+
+use super::options::Cli;
+
 /// Long options that may stand behind a single dash.
 const LONG: &[&str] = &[
     "alias",
@@ -53,7 +57,7 @@ const LONG: &[&str] = &[
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter();
     let mut normal: Vec<OsString> = args.next().into_iter().collect();
-    let (mut rest, mut command) = (Vec::new(), None);
+    let (mut rest, mut command, mut named) = (Vec::new(), None, false);
     while let Some(arg) = args.next() {
         let Some(text) = arg.to_str().map(str::to_owned) else {
             rest.push(arg);
@@ -65,11 +69,19 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             break;
         }
         match Written::read(&text) {
+            // Behind a command of ours it names a cluster.
+            Some(option) if option.name == "c" && named => {
+                rest.push("--alias".into());
+                rest.extend(option.value.map(OsString::from).or_else(|| args.next()));
+            }
             Some(option) if option.name == "c" => {
                 command = option.value.map(OsString::from).or_else(|| args.next());
             }
             Some(option) => rest.push(option.written().into()),
-            None => rest.push(arg),
+            None => {
+                named |= is_command(&text);
+                rest.push(arg);
+            }
         }
     }
     if let Some(command) = command {
@@ -79,6 +91,11 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     }
     normal.extend(rest);
     normal
+}
+
+/// A command of ours, by its name.
+fn is_command(word: &str) -> bool {
+    Cli::command().find_subcommand(word).is_some()
 }
 
 /// An option as it was written: `-name`, `--name`, `-name=value`.
@@ -125,6 +142,8 @@ mod tests {
             ("-c tag -i db1 -tag role=x", "tag -i db1 --tag role=x"),
             ("-i db1 -d db2 -c recover", "recover -i db1 -d db2"),
             ("analyze-case -- -c x", "analyze-case -- -c x"),
+            ("why -c shop", "why --alias shop"),
+            ("why -c=shop --json", "why --alias shop --json"),
             ("-unknown", "-unknown"),
             ("", ""),
         ];

@@ -122,6 +122,21 @@ fn what_only_another_replica_has_is_fetched_before_the_preferred_one_is_promoted
 }
 
 #[test]
+fn a_replica_that_froze_with_its_primary_is_lost_and_stops_nobody() {
+    for flavour in BOTH {
+        let scene = Scene::of(flavour, 3, &json!({}));
+        scene.topology.freeze(3).unwrap();
+        scene.topology.kill(0).unwrap();
+        let (story, successor) = scene.await_recovery(0);
+        let lost: Vec<_> =
+            story["outcome"]["lost"].as_array().unwrap().iter().map(told_key).collect();
+        assert_eq!(lost, [scene.key(3)], "{flavour:?}");
+        scene.await_followers(&[3 - successor], successor);
+        assert_eq!(scene.topology.writable_servers(), [successor]);
+    }
+}
+
+#[test]
 fn a_replica_that_died_with_its_primary_is_lost_and_in_downtime() {
     let scene = Scene::of(Flavour::Mariadb1011, 3, &json!({}));
     scene.topology.kill(3).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ham4db_testkit::{Flavour, pause, poll_until};
+use ham4db_testkit::{Flavour, Gtid, Shape, Topology, pause, poll_until};
 use serde_json::json;
 
 use crate::support::{BOTH, PATIENCE, Scene};
@@ -45,6 +45,41 @@ fn a_recovery_that_is_killed_at_any_moment_is_finished_by_the_next_start() {
         assert_eq!(scene.topology.writable_servers(), [successor], "{flavour:?}, {after_ms} ms");
         assert_eq!(scene.recoveries(), 1, "{flavour:?}, {after_ms} ms");
     }
+}
+
+#[test]
+fn a_recovery_that_is_interrupted_by_a_signal_is_finished_by_the_next_start() {
+    let keys = json!({ "PreFailoverProcesses": ["touch begun; sleep 600"] });
+    let mut scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    scene.topology.kill(0).unwrap();
+    poll_until("the hook", PATIENCE, || scene.node.file("begun").ok());
+    scene.node.restart().unwrap();
+    assert!(scene.node.log().contains("the next start continues it"));
+    let (story, successor) = scene.await_recovery(0);
+    assert_eq!(scene.topology.writable_servers(), [successor]);
+    assert_eq!(scene.recoveries(), 1);
+    // The whole story is told, also what the first process saw.
+    assert!(!story["observations"].as_array().unwrap().is_empty(), "{story:#}");
+}
+
+#[test]
+fn with_a_backend_of_mysql_a_node_recovers_and_knows_it_after_a_restart() {
+    let backend = Topology::start(Flavour::Mysql97, 0, Shape::Star, Gtid::On).unwrap();
+    let keys = json!({
+        "BackendDB": "mysql",
+        "MySQLOrchestratorHost": "127.0.0.1",
+        "MySQLOrchestratorPort": backend.port(0),
+        "MySQLOrchestratorDatabase": "ham4db_backend",
+        "MySQLOrchestratorUser": "root",
+    });
+    let mut scene = Scene::of(Flavour::Mariadb1011, 2, &keys);
+    scene.topology.kill(0).unwrap();
+    let (_, successor) = scene.await_recovery(0);
+    scene.node.kill9();
+    scene.node.restart().unwrap();
+    assert_eq!(scene.recoveries(), 1);
+    assert_eq!(scene.await_recovery(0).1, successor);
+    assert!(scene.node.log().contains("1 recoveries known"));
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Attempts {
             .then(|| format!("{taken} times it was told to {}, without effect", words(kind)))
     }
 
+    /// A step of this kind was taken on `server`.
+    pub(crate) fn was_taken(&self, server: &InstanceKey, kind: &'static str) -> bool {
+        self.taken.contains_key(&(server.clone(), kind))
+    }
+
     /// The two latest failures of steps of this kind on `server` are the same: nothing moves.
     pub(crate) fn stands_still(&self, server: &InstanceKey, kind: &'static str) -> bool {
         let failures = self.failures.get(&(server.clone(), kind));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::AnalysisCode;
 use crate::promotion::choose;
-use crate::recovery::next::{Next, Scene, bring_below};
+use crate::recovery::next::{Next, Scene};
 use crate::recovery::{Choice, Outcome};
 use crate::step::{SourcePosition, Step};
 
@@ -36,9 +36,8 @@ pub(super) fn carry_out(scene: &Scene<'_>, choice: &Choice) -> Next {
     let steps: Vec<Step> = leader
         .chain(followers)
         .filter(|(server, source)| scene.could_not_follow(server, source).is_none())
-        .map(|(server, source)| bring_below(server, source, SourcePosition::Unchanged))
+        .map(|(server, source)| scene.bring_below(server, source, SourcePosition::Unchanged))
         .filter(|steps| !steps.is_empty())
-        .take(scene.policy.concurrency.max(1))
         .flatten()
         .collect();
     if steps.is_empty() { Next::Close(ended(scene, choice)) } else { Next::Perform(steps) }

@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
         if self.given_up(&chosen.key, "repoint").is_some() {
             return Vec::new();
         }
-        bring_below(chosen, &self.intent().failed, SourcePosition::Unchanged)
+        self.bring_below(chosen, &self.intent().failed, SourcePosition::Unchanged)
     }
 
     fn restart_receivers(&self) -> Vec<Step> {
@@ -141,8 +141,32 @@ impl<'a> Scene<'a> {
         let below = follower.source() == Some(source);
         self.given_up(&follower.key, "repoint")
             .filter(|_| !below)
-            .or_else(|| thread_error(follower).filter(|_| below))
+            .or_else(|| self.failed_below(follower, source))
             .or_else(|| self.given_up(&follower.key, "start-replication"))
+    }
+
+    /// The error with which `follower` stopped below `source`. What it says before this run has started it may still be
+    /// the error of its earlier source: servers keep it until the next start.
+    fn failed_below(&self, follower: &Instance, source: &InstanceKey) -> Option<String> {
+        let started = self.attempts.was_taken(&follower.key, "start-replication");
+        let below = follower.source() == Some(source);
+        thread_error(follower).filter(|_| below && started)
+    }
+
+    /// What brings `follower` below `source` and lets it run; empty when it is there, or has failed for good there.
+    pub(super) fn bring_below(
+        &self,
+        follower: &Instance,
+        source: &InstanceKey,
+        at: SourcePosition,
+    ) -> Vec<Step> {
+        let server = follower.key.clone();
+        let start = Step::StartReplication { server: server.clone() };
+        if follower.source() != Some(source) {
+            return vec![Step::Repoint { server, source: source.clone(), at }, start];
+        }
+        let told = receiver_was_told_to_run(follower) && applier_was_told_to_run(follower);
+        if told || self.failed_below(follower, source).is_some() { Vec::new() } else { vec![start] }
     }
 
     /// The replicas that are lost in the end, and what went wrong with those that should have followed. `why` tells why
@@ -180,22 +204,6 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// What brings `follower` below `source` and lets it run; empty when it is there, or has failed for good there.
-pub(super) fn bring_below(
-    follower: &Instance,
-    source: &InstanceKey,
-    at: SourcePosition,
-) -> Vec<Step> {
-    let server = follower.key.clone();
-    let start = Step::StartReplication { server: server.clone() };
-    if follower.source() != Some(source) {
-        return vec![Step::Repoint { server, source: source.clone(), at }, start];
-    }
-    let told = receiver_was_told_to_run(follower) && applier_was_told_to_run(follower);
-    let failed = thread_error(follower).is_some();
-    if told || failed { Vec::new() } else { vec![start] }
-}
-
 /// The receiver runs, or tries to.
 pub(super) fn receiver_was_told_to_run(instance: &Instance) -> bool {
     instance.replication.as_ref().is_some_and(|replication| match replication.io_thread {
@@ -212,7 +220,7 @@ fn applier_was_told_to_run(instance: &Instance) -> bool {
 }
 
 /// The error that stopped a thread of replication.
-pub(super) fn thread_error(instance: &Instance) -> Option<String> {
+fn thread_error(instance: &Instance) -> Option<String> {
     let replication = instance.replication.as_ref()?;
     if replication.sql_errno != 0 && !applier_was_told_to_run(instance) {
         Some(format!("applier, error {}: {}", replication.sql_errno, replication.sql_error))

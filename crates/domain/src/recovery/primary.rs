@@ -10,7 +10,7 @@ use crate::promotion::{
     Method, beyond, choose, loss_without, must_apply_first, still_to_fetch, transactions,
 };
 use crate::recovery::fence::{fence_steps, takes_no_writes};
-use crate::recovery::next::{Next, Scene, bring_below, receiver_was_told_to_run};
+use crate::recovery::next::{Next, Scene, receiver_was_told_to_run};
 use crate::recovery::{Choice, Outcome};
 use crate::step::{ApplyTarget, SourcePosition, Step};
 
@@ -252,7 +252,7 @@ fn promote(scene: &Scene<'_>, promoted: &Instance) -> Option<Next> {
     }
 }
 
-/// The others go below the promoted server, a limited number at once.
+/// The others go below the promoted server. Whoever takes the steps keeps to `MaxConcurrentReplicaOperations`.
 fn follow(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
     let steps: Vec<Step> = choice
         .followers
@@ -269,10 +269,9 @@ fn follow(scene: &Scene<'_>, choice: &Choice) -> Option<Next> {
                     SourcePosition::Unchanged
                 }
             };
-            bring_below(follower, &choice.promoted, at)
+            scene.bring_below(follower, &choice.promoted, at)
         })
         .filter(|steps| !steps.is_empty())
-        .take(scene.policy.concurrency.max(1))
         .flatten()
         .collect();
     (!steps.is_empty()).then_some(Next::Perform(steps))

@@ -310,3 +310,30 @@ fn a_clock_that_is_behind_or_far_ahead_does_no_harm() {
     run.recovery.opened = later(-100_000);
     recovered(&run.finish());
 }
+
+#[test]
+fn a_replica_that_was_repointed_and_not_started_is_started_by_whoever_goes_on() {
+    let mut run = Run::of(&Fleet::mysql(3));
+    run.finish();
+    // As if the process had died between the two steps on r2: its server still tells the error of its old source.
+    run.fleet = run.fleet.clone().with("r2", |r2| {
+        let replication = r2.replication.as_mut().unwrap();
+        (replication.io_thread, replication.io_errno) = (ThreadState::Stopped, 2003);
+    });
+    (run.attempts, run.steps) = (Attempts::default(), Vec::new());
+    let outcome = run.finish();
+    assert_eq!(recovered(&outcome), (&key("r1"), &[][..], &[][..]));
+    assert_eq!(run.texts(), ["start replication on r2:3306"]);
+}
+
+#[test]
+fn a_replica_whose_thread_stops_below_the_promoted_server_is_lost() {
+    let mut run = Run::of(&Fleet::mysql(3));
+    run.finish();
+    run.fleet = run.fleet.clone().with("r2", |r2| {
+        let replication = r2.replication.as_mut().unwrap();
+        (replication.io_thread, replication.io_errno) = (ThreadState::Stopped, 1236);
+    });
+    let outcome = run.finish();
+    assert_eq!(recovered(&outcome).1, [key("r2")]);
+}
