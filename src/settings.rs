@@ -79,7 +79,7 @@ fn analysis(config: &Config) -> AnalysisPolicy {
         locked_semi_sync_after: analysis.locked_semi_sync_after,
         reduce: analysis.reduce,
         exact_semi_sync: analysis.exact_semi_sync,
-        recover_locked_semi_sync: analysis.recover_locked_semi_sync,
+        recover_locked_semi_sync: false, // nothing acts on it yet, and its key says so
         recover_read_only_primary: analysis.recover_read_only_primary,
         ignore: (*analysis.ignore).clone(),
         candidate_expiry: analysis.candidate_expiry,

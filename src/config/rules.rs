@@ -24,6 +24,7 @@ const RULES: &[fn(&mut Draft)] = &[
     probe_times,
     dead_polls,
     semi_sync_wait,
+    half_done,
     name_patterns,
     promotion_vetoes,
     raft,
@@ -327,6 +328,26 @@ fn semi_sync_wait(draft: &mut Draft) {
     let analysis = &mut draft.config.analysis;
     if analysis.locked_semi_sync_after == Duration::ZERO {
         analysis.locked_semi_sync_after = analysis.reasonable_lag;
+    }
+}
+
+/// What is reported, and not repaired as by the ancestor.
+fn half_done(draft: &mut Draft) {
+    let analysis = &draft.config.analysis;
+    let halves = [
+        (
+            "EnforceExactSemiSyncReplicas",
+            analysis.exact_semi_sync,
+            "reports semi-synchronous replicas that are too many; this version does not switch them off",
+        ),
+        (
+            "RecoverNonWriteableMaster",
+            analysis.recover_read_only_primary,
+            "reports a primary that is read-only; this version does not make it writable",
+        ),
+    ];
+    for (name, _, text) in halves.into_iter().filter(|(_, on, _)| *on) {
+        draft.doubt(name, text);
     }
 }
 

@@ -21,13 +21,13 @@ group! {
     "ReduceReplicationAnalysisCount" => reduce: Bool = true; Acted, OnReload;
     /// Servers left out of analysis: addresses, or expressions on the host name.
     "RecoveryIgnoreHostnameFilters" => ignore: Hosts = (); Acted, OnReload;
-    /// Takes a primary that is read-only for a failure.
+    /// Reports a primary that is read-only. This version does not make it writable.
     "RecoverNonWriteableMaster" => recover_read_only_primary: Bool = false; Acted, OnReload;
     /// Takes a primary that waits for semi-synchronous replicas for a failure.
-    "RecoverLockedSemiSyncMaster" => recover_locked_semi_sync: Bool = false; Acted, OnReload;
+    "RecoverLockedSemiSyncMaster" => recover_locked_semi_sync: Bool = false; NotYet, OnReload;
     /// How long such a primary must wait; 0 is `ReasonableReplicationLagSeconds`.
     "ReasonableLockedSemiSyncMasterSeconds" => locked_semi_sync_after: Seconds<0, 86_400> = 0; Acted, OnReload;
-    /// Keeps the number of semi-synchronous replicas at what the primary waits for.
+    /// Reports a primary with more semi-synchronous replicas than it waits for. This version does not switch them off.
     "EnforceExactSemiSyncReplicas" => exact_semi_sync: Bool = false; Acted, OnReload;
     /// How long a promotion rule given to a server lasts.
     "CandidateInstanceExpireMinutes" => candidate_expiry: Minutes<1, 5_256_000> = 60; Acted, OnReload;

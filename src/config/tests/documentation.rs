@@ -57,6 +57,7 @@ fn row(setting: &Setting, defaults: &Config) -> String {
         Status::Acted => String::new(),
         Status::NotYet => " **Not acted on yet.**".to_owned(),
         Status::Unavailable(why) => format!(" **Not available:** {why}."),
+        Status::Ignored(_) if setting.access.is_none() => String::new(),
         Status::Ignored(why) => format!(" *Ignored:* {why}."),
         Status::Retired => " *Retired by the ancestors.*".to_owned(),
     };
@@ -93,4 +94,18 @@ fn the_document_says_what_the_table_says() {
     let differs = stored.lines().zip(document().lines()).find(|(old, new)| old != new).is_some();
     let same = !differs && stored.lines().count() == document().lines().count();
     assert!(same, "docs/configuration.md is out of date: UPDATE_DOCS=1 cargo test --lib config");
+}
+
+#[test]
+fn the_examples_of_the_document_are_without_fault() {
+    let blocks = HEAD.split("```json").skip(1);
+    let examples: Vec<_> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples {
+        let files = Files::new(&[example]);
+        let sources = files.sources().with_environment(|_| Some("x".to_owned()));
+        let (_, notices) =
+            Config::load(&sources).unwrap_or_else(|found| panic!("{example}: {found}"));
+        assert_eq!(notices, [], "{example}");
+    }
 }

@@ -266,6 +266,11 @@ fn each_doubt_is_a_notice_and_no_problem() {
         ),
         ("seeds without a user", r#"{"DiscoverySeeds": ["db1"]}"#, "MySQLTopologyUser: is not set"),
         (
+            "reported, and not repaired",
+            r#"{"RecoverNonWriteableMaster": true}"#,
+            "RecoverNonWriteableMaster: reports a primary that is read-only; this version does not",
+        ),
+        (
             "too many keys",
             r#"{"ConsulMaxKVsPerTransaction": 100}"#,
             "ConsulMaxKVsPerTransaction: 64 is used",
