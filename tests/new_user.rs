@@ -218,3 +218,47 @@ fn a_good_file_takes_effect_on_reload_and_a_bad_one_changes_nothing() {
     node.hang_up().unwrap();
     poll_until("the new seed and its source", PATIENCE, || (servers() == 2).then_some(()));
 }
+
+#[test]
+fn servers_that_want_a_certificate_get_it_from_the_watch_and_from_the_backend() {
+    let topology = Topology::start(Flavour::Mysql97, 1, Shape::Star, Gtid::On).unwrap();
+    let wanted = "CREATE USER strict@'%' IDENTIFIED BY 'strict' REQUIRE X509";
+    topology.sql(0, wanted).unwrap();
+    topology.sql(0, "GRANT ALL ON *.* TO strict@'%'").unwrap();
+    let data = topology.value(0, "SELECT @@datadir").unwrap().unwrap();
+    let file = |name: &str| Path::new(&data).join(name);
+    let mut keys = json!({
+        "DiscoverySeeds": [topology.key(0)],
+        "MySQLTopologyUser": "strict",
+        "MySQLTopologyPassword": "strict",
+        "MySQLTopologyUseMutualTLS": true,
+        "MySQLTopologySSLSkipVerify": true,
+        "MySQLTopologySSLCertFile": file("client-cert.pem"),
+        "MySQLTopologySSLPrivateKeyFile": file("client-key.pem"),
+        "BackendDB": "mysql",
+        "MySQLOrchestratorHost": "127.0.0.1",
+        "MySQLOrchestratorPort": topology.port(0),
+        "MySQLOrchestratorDatabase": "ham4db_backend",
+        "MySQLOrchestratorUser": "strict",
+        "MySQLOrchestratorPassword": "strict",
+        "MySQLOrchestratorSSLSkipVerify": true,
+        "MySQLOrchestratorSSLCAFile": file("ca.pem"),
+        "MySQLOrchestratorSSLCertFile": file("client-cert.pem"),
+        "MySQLOrchestratorSSLPrivateKeyFile": file("client-key.pem"),
+    });
+    let folder = TempDir::new().unwrap();
+    let port = free_port().unwrap();
+    let mut plain = keys.clone();
+    plain["ListenAddress"] = json!(format!("127.0.0.1:{port}"));
+    let said = complaint(folder.path(), &plain, &["serve"]);
+    assert!(said.contains("has no effect without MySQLOrchestratorUseMutualTLS"), "{said}");
+    assert!(said.contains("MySQLOrchestratorUser"), "what to look at: {said}");
+
+    keys["MySQLOrchestratorUseMutualTLS"] = json!(true);
+    let node = Ham4db::start(binary(), &keys).unwrap();
+    poll_until("both servers", PATIENCE, || {
+        let (code, said, _) =
+            node.cli(&["which-cluster-instances", "-i", &topology.key(0)]).ok()?;
+        (code == 0 && said.contains(&topology.key(1))).then_some(())
+    });
+}
