@@ -112,6 +112,20 @@ fn a_port_that_is_taken_is_named_before_anything_is_begun() {
 }
 
 #[test]
+fn a_socket_takes_the_place_of_no_file() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("precious");
+    fs::write(&file, "kept").unwrap();
+    let said = complaint(folder.path(), &json!({ "ListenSocket": file }), &["serve"]);
+    assert!(said.contains("a file is there already") && said.contains("ListenSocket"), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+
+    let nowhere = json!({ "ListenSocket": folder.path().join("none/socket") });
+    let said = complaint(folder.path(), &nowhere, &["serve"]);
+    assert!(said.contains("none/socket") && said.contains("No such file"), "{said}");
+}
+
+#[test]
 fn a_place_where_no_backend_can_be_is_named() {
     let folder = TempDir::new().unwrap();
     let port = free_port().unwrap();

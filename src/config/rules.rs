@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actix_web::http::header::HeaderName;
 use ham4db_domain::key::{InstanceKey, KeyError};
 
 use super::credentials::{self, Client};
@@ -127,7 +128,12 @@ fn authentication(draft: &mut Draft) {
     let http = &draft.config.http;
     let nameless = http.user.is_empty() || http.password.is_empty();
     match http.authentication {
-        AuthMethod::None | AuthMethod::Proxy => {}
+        AuthMethod::None => {}
+        AuthMethod::Proxy => {
+            if HeaderName::try_from(http.user_header.as_str()).is_err() {
+                draft.problem("AuthUserHeader", "must be the name of a header");
+            }
+        }
         AuthMethod::Basic | AuthMethod::Multi => {
             if nameless {
                 draft.problem("AuthenticationMethod", "needs HTTPAuthUser and HTTPAuthPassword");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,31 +34,42 @@ impl fmt::Display for Listen {
 
 /// Why the front end cannot listen.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Somebody else listens there.
-    #[error(
-        "{address} is taken: another program listens there; stop it, or set ListenAddress to a free port"
-    )]
-    Taken {
-        /// The address.
-        address: String,
-    },
-    /// The system does not allow it.
-    #[error("not allowed to listen on {address}; set ListenAddress to a port above 1023")]
-    NotAllowed {
-        /// The address.
-        address: String,
-    },
-    /// The address is none of this machine.
-    #[error(
-        "cannot listen on {address}; ListenAddress must be :port or an address of this machine with a port"
-    )]
-    Other {
-        /// The address.
-        address: String,
-        /// What the system says.
-        source: io::Error,
-    },
+#[error("cannot listen on {at}: {}; {}", self.reason(), self.advice())]
+pub struct ListenError {
+    /// Where.
+    at: Listen,
+    /// What the system says.
+    source: io::Error,
+}
+
+impl ListenError {
+    fn reason(&self) -> String {
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => "it is taken, another program listens there".to_owned(),
+            _ => self.source.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    fn advice(&self) -> &'static str {
+        match (&self.at, self.source.kind()) {
+            (Listen::Tcp(_), io::ErrorKind::AddrInUse) => {
+                "stop it, or set ListenAddress to a free port"
+            }
+            (Listen::Tcp(_), io::ErrorKind::PermissionDenied) => {
+                "set ListenAddress to a port above 1023"
+            }
+            (Listen::Tcp(_), _) => {
+                "ListenAddress must be :port or an address of this machine with a port"
+            }
+            (Listen::Unix(_), io::ErrorKind::AddrInUse) => {
+                "stop it, or set ListenSocket to another path"
+            }
+            (Listen::Unix(_), _) => {
+                "ListenSocket must be a new path in a folder that this user may write to"
+            }
+        }
+    }
 }
 
 /// Threads that serve HTTP.
@@ -99,7 +111,7 @@ pub fn bind(at: &Listen) -> Result<Bound, ListenError> {
         Listen::Tcp(address) => bind_tcp(address).map(Socket::Tcp),
         Listen::Unix(path) => bind_unix(path).map(Socket::Unix),
     };
-    let socket = socket.map_err(|source| ListenError::new(at, source))?;
+    let socket = socket.map_err(|source| ListenError { at: at.clone(), source })?;
     Ok(Bound { at: at.clone(), socket })
 }
 
@@ -126,13 +138,19 @@ pub fn listen(bound: Bound, state: State) -> Result<Server, ListenError> {
         Socket::Tcp(listener) => server.listen(listener),
         Socket::Unix(listener) => server.listen_uds(listener),
     };
-    listening.map(HttpServer::run).map_err(|source| ListenError::new(&at, source))
+    listening.map(HttpServer::run).map_err(|source| ListenError { at, source })
 }
 
 /// Binds a socket file; what a process that is gone left there is taken away.
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "a file is there already",
+                ));
+            }
             if UnixStream::connect(path).is_ok() {
                 return Err(error);
             }
@@ -154,16 +172,5 @@ fn bind_tcp(address: &str) -> io::Result<TcpListener> {
             bound => bound,
         },
         None => TcpListener::bind(address),
-    }
-}
-
-impl ListenError {
-    fn new(at: &Listen, source: io::Error) -> Self {
-        let address = at.to_string();
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::Taken { address },
-            io::ErrorKind::PermissionDenied => Self::NotAllowed { address },
-            _ => Self::Other { address, source },
-        }
     }
 }

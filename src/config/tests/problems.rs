@@ -115,6 +115,11 @@ fn each_problem_is_named_with_what_is_allowed() {
             "AuthenticationMethod = \"basic\": needs HTTPAuthUser and HTTPAuthPassword",
         ),
         (
+            "a proxy without a header",
+            r#"{"AuthenticationMethod": "proxy", "AuthUserHeader": ""}"#,
+            "AuthUserHeader = \"\": must be the name of a header",
+        ),
+        (
             "an advertised path",
             r#"{"HTTPAdvertise": "http://a:3000/x"}"#,
             "HTTPAdvertise = \"http://a:3000/x\": must be http://host:port",
