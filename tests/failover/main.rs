@@ -3,6 +3,7 @@
 
 mod crash;
 mod freeze;
+mod grants;
 mod hooks;
 mod orders;
 mod quiet;
