@@ -56,6 +56,7 @@ fn discovery(config: &Config) -> DiscoveryPolicy {
         ignore: (*discovery.ignore).clone(),
         ignore_replicas: (*discovery.ignore_replicas).clone(),
         ignore_sources: (*discovery.ignore_sources).clone(),
+        ignore_users: discovery.ignore_users.clone(),
         names: names(config),
     }
 }

@@ -11,6 +11,7 @@ use ham4db_actors::gateway::{Ask, Request};
 use ham4db_actors::settings::Settings;
 use ham4db_consensus::LocalLog;
 use ham4db_domain::command::Order;
+use ham4db_domain::instance::Instance;
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::recovery::Outcome;
 use ham4db_domain::step::Step;
@@ -126,6 +127,31 @@ async fn what_the_filters_name_is_not_watched() {
     until("the others are known", || rig.known() == 3).await;
     until("the primary was read again", || cluster.probes(&key(0)) > 2).await;
     assert_eq!((cluster.probes(&key(3)), cluster.probes(&key(4))), (0, 0));
+}
+
+#[actix_web::test]
+async fn a_replica_with_a_user_that_the_filters_name_is_left_alone() {
+    let cluster = star(Flavor::MySql, 3);
+    let user = |name: &'static str| {
+        move |instance: &mut Instance| {
+            instance.replication.as_mut().unwrap().user = Some(name.to_owned());
+        }
+    };
+    cluster.tune(&key(2), user("etl_export"));
+    let keys = json!({
+        "DiscoverySeeds": [key(0).to_string()],
+        "InstancePollSeconds": 1,
+        "DiscoveryIgnoreReplicationUsernameFilters": ["^etl_"],
+    });
+    let rig = Rig::start(&cluster, &keys);
+    until("the others are known", || rig.known() == 3).await;
+    until("it was looked at twice", || cluster.probes(&key(2)) >= 2).await;
+    cluster.kill(&key(2));
+    let others = cluster.probes(&key(0));
+    until("the others are read on", || cluster.probes(&key(0)) >= others + 3).await;
+    let known: Vec<_> =
+        rig.node.readers.fleet.borrow().members().map(|one| one.key.clone()).collect();
+    assert!(!known.contains(&key(2)), "{known:?}");
 }
 
 #[actix_web::test]

@@ -177,6 +177,7 @@ struct Rounds {
     last_full: Option<Instant>,
     failures: u32,
     has_replicas: bool,
+    left_alone: bool,
 }
 
 impl Rounds {
@@ -189,6 +190,7 @@ impl Rounds {
             last_full: None,
             failures: 0,
             has_replicas: false,
+            left_alone: false,
         }
     }
 }
@@ -285,7 +287,9 @@ impl Watch {
             if let Ok(alive) = tokio::time::timeout(LATE, &mut check).await {
                 alive
             } else {
-                tell(keeper, key, began, Outcome::Suspected).await;
+                if !self.rounds.left_alone {
+                    tell(keeper, key, began, Outcome::Suspected).await;
+                }
                 check.await
             }
         };
@@ -297,7 +301,18 @@ impl Watch {
         }
     }
 
-    async fn tell(&self, began: Timestamp, outcome: Outcome) {
+    /// Nobody hears of a replica that is to be left alone, neither that it is well nor that it is not.
+    async fn tell(&mut self, began: Timestamp, outcome: Outcome) {
+        if let Outcome::Read(snapshot) = &outcome {
+            let left_alone = self.settings.borrow().discovery.is_left_alone(&snapshot.instance);
+            if left_alone && !self.rounds.left_alone {
+                log::info!("instance.key":% = self.key; "{} is left alone: its replication user is one of DiscoveryIgnoreReplicationUsernameFilters", self.key);
+            }
+            self.rounds.left_alone = left_alone;
+        }
+        if self.rounds.left_alone {
+            return;
+        }
         tell(&self.keeper, &self.key, began, outcome).await;
     }
 }

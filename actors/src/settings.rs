@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ham4db_domain::filters::HostnameFilters;
+use ham4db_domain::instance::Instance;
 use ham4db_domain::key::InstanceKey;
 use ham4db_domain::policy::{AliasPolicy, AnalysisPolicy, RecoveryPolicy};
+use regex::Regex;
 use tokio::sync::watch;
 
 use crate::resolver::NamePolicy;
@@ -65,8 +67,18 @@ pub struct DiscoveryPolicy {
     pub ignore_replicas: HostnameFilters,
     /// Not followed when found as a source.
     pub ignore_sources: HostnameFilters,
+    /// Replicas that log in at their source with an account that one of these matches are left alone.
+    pub ignore_users: Vec<Regex>,
     /// What their names are turned into.
     pub names: NamePolicy,
+}
+
+impl DiscoveryPolicy {
+    /// The account it replicates with is one that is not followed.
+    pub fn is_left_alone(&self, instance: &Instance) -> bool {
+        let user = instance.replication.as_ref().and_then(|link| link.user.as_deref());
+        user.is_some_and(|user| self.ignore_users.iter().any(|pattern| pattern.is_match(user)))
+    }
 }
 
 /// Lists of programs that run around recoveries, and their limits.

@@ -61,6 +61,6 @@ group! {
     "DiscoveryIgnoreMasterHostnameFilters" => ignore_sources: Hosts = (); Acted, OnReload;
     /// Servers that are never looked at.
     "DiscoveryIgnoreHostnameFilters" => ignore: Hosts = (); Acted, OnReload;
-    /// Replication users whose connections are not followed: expressions.
-    "DiscoveryIgnoreReplicationUsernameFilters" => ignore_users: Patterns = (); NotYet, OnReload;
+    /// Replicas that log in at their source as one of these users are left alone: regular expressions.
+    "DiscoveryIgnoreReplicationUsernameFilters" => ignore_users: Patterns = (); Acted, OnReload;
 }
